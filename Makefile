@@ -32,3 +32,32 @@ venv: $(VENV)/ready ## The Python environment
 
 venv-path:
 	@echo $(VENV)
+
+tools: venv ## Helm, chart-testing and kubeconform, found or built
+	@$(PYTHON) -m tools install helm ct kubeconform
+
+up: venv ## The platform on this computer: machines, Kubernetes, Custos
+	@$(PYTHON) -m lab up
+	@$(PYTHON) -m bootstrap apply inventories/lab.yaml --images $(IMAGES)
+
+down: venv ## Remove everything that `make up` made
+	@$(PYTHON) -m lab down
+
+lint: venv tools
+	@ruff check .
+	@mypy
+	@yamllint --strict --config-file .yamllint .
+	@shellcheck $$(git ls-files --cached --others --exclude-standard '*.sh') .ci/run
+	@$(PYTHON) -m generator check values/prod.yaml
+
+test: lint ## Everything that needs no cluster, in under five minutes once the tools are there
+	@pytest -m "not lab" -n $(TEST_WORKERS) --dist loadfile
+
+test-lab: up ## Chart tests, fail-over and data checks on the running lab
+	@pytest -m lab tests/lab
+
+render: venv ## Write charts/custos-platform from values/prod.yaml
+	@$(PYTHON) -m generator render values/prod.yaml
+
+bench: venv ## Benchmarks; results in docs/results/
+	@$(PYTHON) -m tests.bench
