@@ -1,0 +1,58 @@
+"""What is wrong with an input, as data: shown to people by the console and to machines as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong: where, what was found, what is allowed, and the mend.
+
+    `file` is the path as the user gave it; `line` counts from 1; `path` is the key, dotted, empty for the whole file.
+    """
+
+    file: str
+    message: str
+    line: int | None = None
+    path: str = ""
+    found: str | None = None
+    allowed: str | None = None
+    nearest: str | None = None
+    mend: str | None = None
+
+    @property
+    def place(self) -> str:
+        """File and line, as editors and compilers write them."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+    def as_json(self) -> dict[str, object]:
+        """All that is known, for `--json`."""
+        return {key: value for key, value in asdict(self).items() if value not in (None, "")}
+
+    def __str__(self) -> str:
+        parts = [f"{self.place}: " + (f"{self.path}: " if self.path else "") + self.message]
+        parts += [
+            f"{label} {text}"
+            for label, text in (
+                ("found", self.found),
+                ("allowed:", self.allowed),
+                ("did you mean", self.nearest and f"{self.nearest}?"),
+                ("mend:", self.mend),
+            )
+            if text
+        ]
+        return "; ".join(parts)
+
+
+class FindingsError(Exception):
+    """An input is wrong; `findings` holds everything that one run found, never empty."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = list(findings)
+        super().__init__("\n".join(map(str, self.findings)))
+
+
+class UsageError(Exception):
+    """The command itself makes no sense (exit code 2), such as an output folder that holds something else."""

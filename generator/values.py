@@ -1,0 +1,49 @@
+"""A values file, read and checked against the schema, laid over the defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from generator.catalogue import Catalogue
+from generator.errors import Finding
+from generator.loading import Document, dotted, load_mapping
+from generator.messages import schema_findings
+from generator.schema import ValuesSchema, overlay
+
+
+@dataclass(frozen=True)
+class Values:
+    """The file as it is, and `effective`: what the chart will use."""
+
+    document: Document
+    effective: dict[str, Any]
+
+    def get(self, path: str) -> Any:
+        """The effective value of a dotted key, None where there is none."""
+        value: Any = self.effective
+        for part in path.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        return value
+
+    def finding(self, path: tuple[str, ...], message: str, **facts: Any) -> Finding:
+        """A finding at a key, with its line where the file has it."""
+        return Finding(
+            file=self.document.file,
+            line=self.document.line(path),
+            path=dotted(path),
+            message=message,
+            **facts,
+        )
+
+
+def read_values(file: Path | str, schema: ValuesSchema, catalogue: Catalogue) -> tuple[Values, list[Finding]]:
+    """The values in `file` and what the schema finds in them; with findings, `effective` is not to be trusted.
+
+    Raises FindingsError where the file cannot be read at all.
+    """
+    document = load_mapping(file)
+    findings = schema_findings(document, schema.validator(), schema.known_paths())
+    effective = schema.defaults() if findings else overlay(schema.defaults(), document.data)
+    return Values(document, effective), findings
