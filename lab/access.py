@@ -71,7 +71,7 @@ def remove(state: Path) -> None:
 
 
 def _generate(path: Path, comment: str) -> None:
-    """A key pair that is there whole or not at all: the public half first, so that a private key is never alone."""
+    """A key pair that is there whole or not at all: the public half first, the private one proves both."""
     new = path.with_name(f".{path.name}.new")
     for left in (new, new.with_name(new.name + ".pub")):
         left.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The bundle of binaries and image archives that the machines find in /opt/custos-artifacts; made by lab.images."""
+"""The bundle of binaries and image archives that the machines see as a site's medium; made by lab.images."""
 
 import importlib
 import importlib.util

@@ -1,6 +1,7 @@
 """Power on: `start` starts this file as a program of its own, which becomes the machine's systemd-nspawn.
 
-It runs in mounts of its own: the overlay and all that the machine mounts end with it, and this computer never sees them.
+It runs in mounts of its own: the overlay and all that the machine mounts end with it, and this computer never
+sees them.
 """
 
 import json
@@ -10,7 +11,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lab import cgroups, confine, disks, paths, root
+from lab import cgroups, confine, debian, disks, paths
 from lab.commands import run
 from lab.description import Lab, Machine
 
@@ -32,11 +33,11 @@ def console(state: Path, name: str) -> Path:
 
 
 def start(state: Path, lab: Lab, machine: Machine, lab_lock: int) -> None:
-    """Power the machine on and return at once; it outlives this program. The lab's lock is held by the caller."""
+    """Power the machine on and return at once; it outlives this program. The caller holds the lab's lock."""
     home = disks.folder(state, machine.name)
     cgroups.create(lab.name, machine.name, machine.memory, machine.cpus)
     plan = Plan(
-        lower=str(root.path()),
+        lower=str(disks.base(state, machine.name)),
         upper=str(home / "upper"),
         work=str(home / "work"),
         root=str(home / "root"),
@@ -57,13 +58,14 @@ def start(state: Path, lab: Lab, machine: Machine, lab_lock: int) -> None:
             cwd="/",
             env={
                 "PATH": os.environ["PATH"],
-                "PYTHONPATH": str(Path(__file__).parent.parent),
+                "PYTHONPATH": str(debian.HERE.parent),
                 "LANG": "C.UTF-8",
             },
         )
 
 
 def _nspawn(state: Path, lab: Lab, machine: Machine) -> list[str]:
+    root = disks.folder(state, machine.name) / "root"
     binds = [f"--bind={disks.data_disk(state, machine, disk)}:{disk}" for disk in machine.disks]
     if lab.artifacts:
         paths.bundle().mkdir(parents=True, exist_ok=True)
@@ -71,7 +73,7 @@ def _nspawn(state: Path, lab: Lab, machine: Machine) -> list[str]:
     return [
         *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"),
         *(
-            f"--directory={disks.folder(state, machine.name) / 'root'}",
+            f"--directory={root}",
             f"--machine={lab.name}-{machine.name}",
         ),
         *(f"--hostname={machine.name}", f"--network-bridge={lab.bridge}"),

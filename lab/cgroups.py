@@ -1,7 +1,7 @@
-"""Control groups: each machine runs in one of its own in every hierarchy, so that its control-group namespace begins there.
+"""Control groups: each machine runs in one of its own in every hierarchy, where its group namespace begins.
 
-The group is also the only record of what runs: a process belongs to a machine while it is in the machine's group, so a
-process number that the kernel gave to somebody else is never taken for the machine's.
+The group is also the only record of what runs: a process belongs to a machine while it is in the machine's
+group, so a process number that the kernel gave to somebody else is never taken for the machine's.
 """
 
 import os
@@ -59,7 +59,7 @@ def create(lab: str, member: str, memory: int | None = None, cpus: float | None 
             folder = folder / name
             folder.mkdir(exist_ok=True)
             if "cpuset" in hierarchy.controllers:
-                # A new group of version 1 has no processor and no memory node, and refuses processes until it has.
+                # A new group of version 1 has no processor and no memory node, and so refuses processes.
                 for file in ("cpuset.cpus", "cpuset.mems"):
                     (folder / file).write_text((folder.parent / file).read_text())
                 (folder / "cgroup.clone_children").write_text("1")
@@ -139,7 +139,7 @@ def kill(lab: str, member: str = "") -> bool:
     while remaining := pids(lab, member):
         if time.monotonic() > deadline:
             raise LabError(
-                f"processes of {member or lab} did not end within {KILL_SECONDS:.0f} s of SIGKILL: {sorted(remaining)}",
+                f"processes of {member or lab} outlived SIGKILL by {KILL_SECONDS:.0f} s: {sorted(remaining)}",
                 "they hang in the kernel: `cat /proc/PID/stack` says where; then run the command again",
             )
         for pid in remaining - {first}:
@@ -170,7 +170,7 @@ def remove(lab: str, member: str = "") -> bool:
 
 
 def memory_used(lab: str, member: str) -> int | None:
-    """Bytes that the machine holds now, without the page cache that can be dropped; None where nothing counts it."""
+    """Bytes that the machine holds now, page cache that can go left out; None where nothing counts it."""
     for hierarchy in hierarchies():
         folder = group(hierarchy, lab, member)
         name = "memory.current" if hierarchy.unified else "memory.usage_in_bytes"

@@ -102,7 +102,7 @@ def _control_groups(lab: Lab, state: Path) -> Iterator[Lack]:
     if missing:
         yield Lack(
             f"no control-group controller {', '.join(missing)}",
-            "mount them (a computer started by systemd has them), or take cgroup_disable= off the kernel's command line",
+            "mount them (systemd does), or take cgroup_disable= off the kernel's command line",
         )
 
 
@@ -114,10 +114,9 @@ def _memory(lab: Lab, state: Path) -> Iterator[Lack]:
     running = cgroups.pids(lab.name)
     have = facts["MemTotal"] if running else facts["MemAvailable"]
     if have < lab.needs_memory:
-        yield Lack(
-            f"{quantity.show(have)} of memory {'in all' if running else 'free'}, {quantity.show(lab.needs_memory)} needed",
-            "end other programs, or take a larger machine",
-        )
+        which = "in all" if running else "free"
+        what = f"{quantity.show(have)} of memory {which}, {quantity.show(lab.needs_memory)} needed"
+        yield Lack(what, "end other programs, or take a larger machine")
 
 
 def _disk(lab: Lab, state: Path) -> Iterator[Lack]:

@@ -1,7 +1,7 @@
 """`python -m lab.confine LAB GROUP LOCK -- COMMAND…`: become COMMAND inside a lab's control group.
 
-LOCK is the number of an inherited file that is locked: it is held until this process is in the group, so whoever
-takes the lock next sees it there, even if the one who started it was killed on the way.
+LOCK is the number of an inherited file that is locked: it is held until this process is in the group, so
+whoever takes the lock next sees it there, even if the one who started it was killed on the way.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The recipe of the machines' Debian. The cached root is keyed by this file, so a change here builds it anew."""
+"""The recipe of the machines' Debian. Its text is part of the cached root's key: a change builds anew."""
 
 import shutil
 from pathlib import Path
@@ -36,7 +36,7 @@ def bootstrap_command(root: Path, mirror: str) -> list[str]:
 
 
 def configure(root: Path) -> None:
-    """Make what was installed a machine's root: our files, the user, nothing that two machines may not share."""
+    """Make what was installed a machine's root: our files, the user, nothing that only one may have."""
     for entry in sorted(FILES.rglob("*")):
         target = root / entry.relative_to(FILES)
         if entry.is_dir():
@@ -46,7 +46,9 @@ def configure(root: Path) -> None:
             target.chmod(0o755 if entry.stat().st_mode & 0o100 else 0o644)
     (root / "etc/sudoers.d/ubuntu").chmod(0o440)
     (root / "var/log/journal").mkdir(exist_ok=True)
-    run(["chroot", str(root), "useradd", "--create-home", "--uid", str(USER_ID), "--shell", "/bin/bash", USER])
+    run(
+        ["chroot", str(root), "useradd", "--create-home", "--uid", str(USER_ID), "--shell", "/bin/bash", USER]
+    )
     run(["chroot", str(root), "systemctl", "enable", *UNITS])
     for key in (root / "etc/ssh").glob("ssh_host_*"):
         key.unlink()

@@ -13,13 +13,13 @@ from lab import quantity
 from lab.errors import LabError
 
 SCHEMA = Path(__file__).parent / "lab.schema.yaml"
-# Neither works on an overlay: containerd's snapshots are overlays themselves, and so are many volumes of pods.
+# Neither works on an overlay: containerd's snapshots are overlays themselves, and so may pods' volumes be.
 OWN_DISKS = ("/var/lib/containerd", "/var/lib/kubelet")
 
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine: its address in the lab's subnet, its limits (bytes, processors) and the folders that are disks."""
+    """One machine: its address in the subnet, its limits (bytes, processors), the folders that are disks."""
 
     name: str
     address: ipaddress.IPv4Address

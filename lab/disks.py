@@ -5,9 +5,10 @@ import secrets
 import shutil
 from pathlib import Path
 
-from lab import access
+from lab import access, root
 from lab.debian import USER, USER_ID
 from lab.description import Lab, Machine
+from lab.errors import LabError
 
 MEDIUM = "/media/custos-artifacts"
 
@@ -22,6 +23,20 @@ def data_disk(state: Path, machine: Machine, disk: str) -> Path:
     return folder(state, machine.name) / "disks" / disk.strip("/").replace("/", "-")
 
 
+def base(state: Path, name: str) -> Path:
+    """The Debian root that the machine was installed from, and is an overlay of for good.
+
+    Raises LabError if somebody cleared it from the cache: without it the machine is lost.
+    """
+    path = Path((folder(state, name) / "base").read_text())
+    if not path.exists():
+        raise LabError(
+            f"{name} was installed from {path}, which is gone",
+            "restore that folder, or install all machines anew by `down` and `up` (their data is lost)",
+        )
+    return path
+
+
 def names(state: Path) -> list[str]:
     """The machines that have disks."""
     machines = state / "machines"
@@ -33,7 +48,10 @@ def names(state: Path) -> list[str]:
 
 
 def ensure(state: Path, lab: Lab, machine: Machine) -> bool:
-    """Install the machine on new disks if it has none; True if it had none. Disks that are there are left alone."""
+    """Install the machine on new disks if it has none; True if it had none.
+
+    Disks that are there stay as they are. The Debian root must have been built.
+    """
     home = folder(state, machine.name)
     new = home.with_name(f".{machine.name}.new")
     created = not home.exists()
@@ -42,6 +60,7 @@ def ensure(state: Path, lab: Lab, machine: Machine) -> bool:
             shutil.rmtree(new)
         for part in ("upper", "work", "root"):
             (new / part).mkdir(parents=True)
+        (new / "base").write_text(str(root.path()))
         _personalise(new / "upper", state, lab, machine)
         new.rename(home)
     for disk in machine.disks:

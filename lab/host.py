@@ -1,6 +1,6 @@
 """What all labs of this computer share: packages and kernel settings.
 
-Settings are put back when the last lab goes; a ledger under /run knows who uses them and what they were before.
+Settings are put back when the last lab goes; a ledger under /run knows who uses them and what they were.
 """
 
 import json

@@ -71,8 +71,9 @@ def up(lab: Lab, state: Path, tell: Reporter) -> Outcome:
         _claim(lab, state)
         note(host.acquire(str(state)), "set this computer's kernel settings")
         note(disks.remove_leftovers(state), "removed what an interrupted run left")
-        tell.step("the machines' Debian")
-        note(root.ensure(lab.name, number, tell.detail), "built the machines' Debian")
+        if any(machine.name not in disks.names(state) for machine in lab.machines):
+            tell.step("the machines' Debian")
+            note(root.ensure(lab.name, number, tell.detail), "built the machines' Debian")
         if lab.artifacts:
             tell.step("artifacts")
             note(artifacts.ensure(), "built the artifacts")
@@ -145,7 +146,7 @@ def _existing(state: Path) -> Path:
 
 
 def down(state: Path, tell: Reporter) -> Outcome:
-    """Remove everything of the lab that the state folder records, its disks too, whatever a killed run left."""
+    """Remove all of the lab that the state folder records, its disks too, and what a killed run left."""
     outcome = Outcome()
     if not state.exists():
         return outcome

@@ -9,9 +9,10 @@ from pathlib import Path
 
 @contextmanager
 def hold(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[int]:
-    """Hold the lock on the file `path` (made if missing) and give its file number; `waiting` is called if another has it.
+    """Hold the lock on the file `path` (made if missing) and give its file number.
 
-    The file may be removed by its holder: who waited on a removed file tries again on the new one.
+    `waiting` is called if another has it. The file may be removed by its holder: who waited on a removed file
+    tries again on the new one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     told = False

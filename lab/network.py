@@ -1,4 +1,4 @@
-"""The lab's network: one bridge on this computer. Nothing is forwarded beyond it: the machines have no internet."""
+"""The lab's network: one bridge on this computer, and nothing is forwarded beyond it."""
 
 import ipaddress
 import json
@@ -15,7 +15,7 @@ def exists(bridge: str) -> bool:
 
 
 def refuse_taken(lab: Lab) -> None:
-    """Raise LabError if the bridge's name or the subnet is used by something else; call it before the lab exists."""
+    """Raise LabError if something else has the bridge's name or the subnet; call it before the lab exists."""
     if exists(lab.bridge):
         raise LabError(
             f"network.bridge: this computer has a network device {lab.bridge} that is not this lab's",
@@ -24,7 +24,7 @@ def refuse_taken(lab: Lab) -> None:
     for route in json.loads(run(["ip", "-json", "-4", "route", "show", "table", "main"])):
         if route["dst"] != "default" and lab.subnet.overlaps(ipaddress.IPv4Network(route["dst"])):
             raise LabError(
-                f"network.subnet: {lab.subnet} overlaps {route['dst']}, which is reached by {route.get('dev', '?')}",
+                f"network.subnet: {lab.subnet} overlaps {route['dst']}, reached by {route.get('dev', '?')}",
                 "choose a free subnet in the lab's file, and the machines' addresses in it",
             )
 

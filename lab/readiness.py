@@ -21,7 +21,7 @@ def wait(state: Path, lab: Lab, machines: list[Machine], say: Callable[[str, str
     """Wait for all `machines` at once, telling `say(machine, what it does)`.
 
     Returns systemd's word on each: `running`, or `degraded: ` and the units that failed.
-    Raises LabError for the first machine that ends or does not answer within BOOT_SECONDS, with its last words.
+    Raises LabError for a machine that ends or does not answer within BOOT_SECONDS, with its last words.
     """
     if not machines:
         return {}

@@ -1,4 +1,4 @@
-"""What a lab took of this computer, written before it takes it, so that `down` finds it whatever happened meanwhile."""
+"""What a lab takes of this computer, written beforehand, so that `down` finds it whatever happened."""
 
 import json
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""The Debian root that all machines are overlays of: built once into the cache, keyed by all that goes into it."""
+"""The Debian root that machines are overlays of: built once into the cache, keyed by what goes into it."""
 
 import hashlib
 import os
@@ -26,9 +26,9 @@ def _key() -> str:
 
 
 def ensure(lab: str, lab_lock: int, say: Callable[[str], None]) -> bool:
-    """Build the root if it is not there; True if it was built. `say` gets each step's words, `lab_lock` is held.
+    """Build the root if it is not there; True if it was built.
 
-    Raises LabError with mmdebstrap's last words.
+    `say` gets each step's words, `lab_lock` is held. Raises LabError with mmdebstrap's last words.
     """
     root = path()
     if root.exists():
@@ -41,7 +41,7 @@ def ensure(lab: str, lab_lock: int, say: Callable[[str], None]) -> bool:
             return False
         partial = root.with_suffix(".partial")
         _discard(partial)
-        # The builder gets both locks: it gives up the lab's once it is in its group, and keeps the root's to its end.
+        # The builder gets both locks: it gives up the lab's once it is in its group, and keeps the root's.
         _bootstrap(partial, lab, (lab_lock, root_lock), say)
         say("configuring")
         debian.configure(partial)
