@@ -38,6 +38,8 @@ public class PeerEdge implements Edge, AutoCloseable {
     @Override
     public void use() {
         for (String service : grpcServices) {
+            // A peer that was away is tried anew by each look, not after the back-off of minutes.
+            channel().resetConnectBackoff();
             ServingStatus status = HealthGrpc.newBlockingStub(channel())
                     .withDeadlineAfter(DEADLINE_SECONDS, TimeUnit.SECONDS)
                     .check(HealthCheckRequest.newBuilder().setService(service).build())
