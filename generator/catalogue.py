@@ -1,4 +1,4 @@
-"""The facts of services, stores and images, read from catalogue/ and resolved: nothing is implied any more."""
+"""The facts of services, stores and images, read from catalogue/ and resolved: nothing stays implied."""
 
 from __future__ import annotations
 

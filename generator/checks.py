@@ -1,12 +1,270 @@
-"""Rules that one key's schema cannot see, collected and reported all at once."""
+"""Rules between keys, which no schema can see. All of them run; each reports every breach with its mend."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from generator import quantity
 from generator.catalogue import Catalogue
 from generator.errors import Finding
+from generator.messages import show
+from generator.schema import overlay
 from generator.values import Values
+
+# What mysqld needs besides its buffer pool: with a pool of 128M, 670 to 740 MB were measured in all.
+MYSQL_OVERHEAD = Decimal(600 * 1024**2)
+# MySQL's default for max_connections, and what the agent, replication and an operator need of it.
+MAX_CONNECTIONS = 151
+RESERVED_CONNECTIONS = 10
+# Connections of a pod whose pool the service sizes itself (HikariCP's default).
+HIKARI_DEFAULT = 10
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a rule looks at; `nodes` is the number of machines that run pods, None where it is not known."""
+
+    values: Values
+    catalogue: Catalogue
+    nodes: int | None
+
+    def services(self) -> dict[str, dict[str, Any]]:
+        """The catalogue's services that are switched on."""
+        if not self.values.get("custos.enabled"):
+            return {}
+        switches = self.values.get("custos.services")
+        return {name: facts for name, facts in self.catalogue.services.items() if switches[name]["enabled"]}
+
+    def finding(self, path: str, message: str, **facts: Any) -> Finding:
+        """A finding at a dotted key, with its effective value as what was found."""
+        if "found" not in facts:
+            value = self.values.get(path)
+            facts["found"] = None if isinstance(value, dict) or value is None else show(value)
+        return self.values.finding(tuple(path.split(".")), message, **facts)
 
 
 def cross_findings(values: Values, catalogue: Catalogue, nodes: int | None = None) -> list[Finding]:
-    """What is wrong between keys; `nodes` is the number of machines that run pods, where it is known."""
-    return []
+    """Everything that is wrong between keys of schema-valid values, in the file's order."""
+    context = Context(values, catalogue, nodes)
+    findings = [finding for rule in RULES for finding in rule(context)]
+    return sorted(findings, key=lambda finding: finding.line or 0)
+
+
+def needed_stores(context: Context) -> Iterator[Finding]:
+    """A store that an enabled service needs runs here, is named under its address, or is knowingly absent."""
+    without = context.values.get("custos.withoutStores")
+    for name, store in context.catalogue.stores.items():
+        users = [service for service, facts in context.services().items() if name in facts["needs"]]
+        here = store["deployable"] and context.values.get(f"{name}.enabled")
+        address, credentials = store["address"], store["credentials"]
+        given = [key for key in (address, *credentials) if context.values.get(key)]
+        missing = [key for key in (address, *credentials) if key not in given]
+        title = store["title"]
+        if here and context.values.get(address):
+            yield context.finding(
+                address,
+                f"{title} runs in this release and is also said to be elsewhere",
+                mend=f"empty {address} or set {name}.enabled to false",
+            )
+        elif name in without:
+            written = _written(context.values, given)
+            if written:
+                yield context.finding(
+                    "custos.withoutStores",
+                    f"{title} is said to be absent, yet {' and '.join(written)} is set",
+                    found=show(name),
+                    mend=f"take {name} out of custos.withoutStores",
+                )
+        elif users and not here and missing:
+            ways = [f"set {' and '.join(missing)}"]
+            if store["deployable"]:
+                ways.append(f"set {name}.enabled to true")
+            if store["optional"]:
+                ways.append(f"add {name} to custos.withoutStores")
+            fault = "is nowhere" if address in missing else f"how to log in is not said ({missing[0]})"
+            yield context.finding(
+                f"{name}.enabled" if store["deployable"] and address in missing else missing[0],
+                f"{title} is needed by {_some(users)}, but {fault}",
+                mend=", or ".join(ways),
+            )
+
+
+def needed_services(context: Context) -> Iterator[Finding]:
+    """What a service calls is switched on: the config server, and its peers."""
+    running = context.services()
+    config = context.catalogue.config
+    callers: dict[str, list[str]] = {}
+    for name, facts in running.items():
+        needs = [peer["service"] for peer in facts["peers"]]
+        if "application" in facts and name != config:
+            needs.append(config)
+        for need in needs:
+            if need not in running:
+                callers.setdefault(need, []).append(name)
+    for need, names in callers.items():
+        yield context.finding(
+            f"custos.services.{need}.enabled",
+            f"is off, but {_some(names)} cannot do without it",
+            mend=f"switch it on, or switch off {_some(names)}",
+        )
+
+
+def requests_within_limits(context: Context) -> Iterator[Finding]:
+    """No container asks for more than it may use."""
+    common = context.values.get("custos.resources")
+    places: dict[str, dict[str, Any]] = {
+        path: context.values.get(path)
+        for path in (
+            "mysql.resources",
+            "mysql.agent.resources",
+            "custos.resources",
+            "custos.sidecarResources",
+        )
+    }
+    places["secrets.job.resources"] = context.values.get("secrets.job.resources")
+    for name, service in context.values.get("custos.services").items():
+        if service.get("resources"):
+            places[f"custos.services.{name}.resources"] = overlay(common, service["resources"])
+    for path, resources in places.items():
+        for kind, asked in resources.get("requests", {}).items():
+            most = resources.get("limits", {}).get(kind)
+            wanted, limit = quantity.parse(asked), quantity.parse(most)
+            if wanted is not None and limit is not None and wanted > limit:
+                yield context.finding(
+                    f"{path}.requests.{kind}",
+                    "requests more than the limit",
+                    found=show(asked),
+                    allowed=f"at most {most}, which is {path}.limits.{kind}",
+                    mend="lower the request or raise the limit",
+                )
+
+
+def memory_of_mysql(context: Context) -> Iterator[Finding]:
+    """mysqld's memory limit holds its buffer pool and the rest of it."""
+    if not context.values.get("mysql.enabled"):
+        return
+    pool = context.values.get("mysql.bufferPoolSize")
+    limit = quantity.parse(context.values.get("mysql.resources.limits.memory"))
+    needed = quantity.mysql_bytes(pool) + MYSQL_OVERHEAD
+    if limit is not None and limit < needed:
+        yield context.finding(
+            "mysql.resources.limits.memory",
+            f"is too little for a buffer pool of {pool}: mysqld would be killed for lack of memory",
+            allowed=f"at least {quantity.mebibytes(needed)}",
+            mend="raise it or lower mysql.bufferPoolSize",
+        )
+
+
+def connections_to_mysql(context: Context) -> Iterator[Finding]:
+    """All pods' connection pools together fit into MySQL's max_connections."""
+    if not context.values.get("mysql.enabled"):
+        return
+    pool = context.values.get("custos.mends.hikariPoolSize") or HIKARI_DEFAULT
+    pods = sum(
+        context.values.get(f"custos.services.{name}.replicas") or context.values.get("custos.replicas")
+        for name, facts in context.services().items()
+        if "mysql" in facts
+    )
+    given = context.values.get("mysql.config").get("max_connections", MAX_CONNECTIONS)
+    most = int(given) if str(given).isdigit() else MAX_CONNECTIONS
+    needed = pods * pool + RESERVED_CONNECTIONS
+    if needed > most:
+        yield context.finding(
+            "custos.replicas",
+            f"{pods} pods with {pool} connections each are more than MySQL's max_connections of {most}",
+            mend=f"set mysql.config.max_connections to {needed} or more, or lower custos.mends.hikariPoolSize",
+        )
+
+
+def room_on_nodes(context: Context) -> Iterator[Finding]:
+    """With `spread: host`, there are as many machines as pods that must not share one."""
+    if context.nodes is None:
+        return
+    for path, replicas in (("mysql", "mysql.replicas"), ("custos", "custos.replicas")):
+        enabled = context.values.get(f"{path}.enabled")
+        count = context.values.get(replicas)
+        if enabled and context.values.get(f"{path}.scheduling.spread") == "host" and count > context.nodes:
+            yield context.finding(
+                replicas,
+                "is more than the inventory's machines that run pods, and each pod wants one of its own",
+                allowed=f"at most {context.nodes}",
+                mend=f"add workers, lower it, or set {path}.scheduling.spread to preferHost",
+            )
+
+
+def profile_without_fixed_secret(context: Context) -> Iterator[Finding]:
+    """Two profiles make Custos 1.1 ask for a Secret in a fixed namespace, and exit without it."""
+    if context.values.get("custos.profile") in ("production", "staging"):
+        yield context.finding(
+            "custos.profile",
+            "makes iam-admin and identity exit: they want Secret tls-keycloak-secret in namespace keycloak",
+            allowed="any other name",
+            mend="leave it out",
+        )
+
+
+def schemes_and_ports(context: Context) -> Iterator[Finding]:
+    """A port that by custom means TLS or plaintext is not spoken to the other way."""
+    customs = {443: "https", 8443: "https", 80: "http", 8080: "http"}
+    for store in ("keycloak", "vault"):
+        scheme = context.values.get(f"global.{store}.scheme")
+        port = context.values.get(f"global.{store}.port")
+        if context.values.get(f"global.{store}.host") and customs.get(port, scheme) != scheme:
+            yield context.finding(
+                f"global.{store}.scheme",
+                f"does not fit port {port}",
+                allowed=customs[port],
+                mend=f"change global.{store}.scheme or global.{store}.port",
+            )
+
+
+def sender_of_mails(context: Context) -> Iterator[Finding]:
+    """A mail relay needs a sender, who is also its login."""
+    if context.values.get("custos.smtp.host") and not context.values.get("custos.smtp.sender"):
+        yield context.finding(
+            "custos.smtp.sender", "is missing although there is a mail relay", mend="set it to a mail address"
+        )
+
+
+def recovery_names_a_member(context: Context) -> Iterator[Finding]:
+    """The pod to recover from is one of the group."""
+    pod = context.values.get("mysql.recovery.bootstrapFrom")
+    members = context.values.get("mysql.replicas")
+    number = re.search(r"-([0-9]+)$", pod)
+    if pod and not (number and int(number[1]) < members):
+        yield context.finding(
+            "mysql.recovery.bootstrapFrom",
+            "is none of MySQL's pods",
+            allowed=f"<release>-mysql-0 to <release>-mysql-{members - 1}",
+        )
+
+
+RULES: tuple[Callable[[Context], Iterator[Finding]], ...] = (
+    needed_stores,
+    needed_services,
+    requests_within_limits,
+    memory_of_mysql,
+    connections_to_mysql,
+    room_on_nodes,
+    profile_without_fixed_secret,
+    schemes_and_ports,
+    sender_of_mails,
+    recovery_names_a_member,
+)
+
+
+def _some(names: list[str]) -> str:
+    """Names for a sentence: all of a few, the first of many."""
+    most = 3
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _written(values: Values, paths: list[str]) -> list[str]:
+    """Those of `paths` that the file itself sets, not the defaults."""
+    return [path for path in paths if tuple(path.split(".")) in values.document.lines]

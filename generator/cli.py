@@ -5,14 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from generator.check import check_chart, check_values
 from generator.errors import Finding, FindingsError, UsageError
-from generator.render import CHART, render
+from generator.render import CHART, PROJECT, render
+
+# The values that the committed chart has as its defaults.
+PROD = PROJECT / "values" / "prod.yaml"
+LOG_WIDTH = 120
+SHOWN = CHART.relative_to(PROJECT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,16 +40,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m generator", description="Makes the chart of Custos Platform.")
-    parser.set_defaults(json=False)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    command = commands.add_parser("render", help="write the chart for a values file")
-    command.add_argument("values", type=Path, metavar="VALUES", help="values file, such as values/prod.yaml")
-    command.add_argument(
-        "--output", type=Path, default=CHART, metavar="DIR", help="folder of the chart (default: charts/custos-platform)"
+    parser = argparse.ArgumentParser(
+        prog="python -m generator",
+        description="Makes the chart of Custos Platform.",
+        epilog="Exit codes: 0 fine, 1 findings, 2 unusable arguments.",
     )
-    command.add_argument("--json", action="store_true", help="answer in JSON")
-    command.set_defaults(run=_render)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], about: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
+        added.add_argument("--json", action="store_true", help="answer in JSON")
+        added.set_defaults(run=run)
+        return added
+
+    added = command("render", _render, "write the chart for a values file")
+    added.add_argument("values", type=Path, metavar="VALUES", help="values file, such as values/prod.yaml")
+    added.add_argument(
+        "--output", type=Path, default=CHART, metavar="DIR", help=f"the chart's folder ({SHOWN})"
+    )
+
+    added = command("check", _check, "check values files, and that the committed chart is current")
+    added.add_argument("values", type=Path, nargs="*", metavar="VALUES", help="values files (values/*.yaml)")
+    added.add_argument("--inventory", type=Path, metavar="FILE", help="inventory whose machines must suffice")
+    added.add_argument("--no-chart", action="store_true", help="leave the committed chart out")
     return parser
 
 
@@ -52,21 +72,56 @@ def _render(options: argparse.Namespace) -> int:
         print(json.dumps({"chart": str(result.chart), "files": result.files, "changed": result.changed}))
     else:
         state = "written" if result.changed else "unchanged"
-        Console(soft_wrap=True).print(f"{result.chart}: {state}, {result.files} files", highlight=False)
+        print(f"{_short(result.chart)}: {state}, {result.files} files")
     return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    files: list[Path] = options.values or sorted(_short(path) for path in (PROJECT / "values").glob("*.yaml"))
+    if not files:
+        raise UsageError("there is nothing to check: values/ holds no *.yaml")
+    findings = check_values(files, options.inventory)
+    if not options.no_chart:
+        try:
+            findings += check_chart(_short(CHART), _short(PROD))
+        except FindingsError as error:
+            findings += [finding for finding in error.findings if finding not in findings]
+    if findings or options.json:
+        report(findings, options.json)
+    else:
+        what = ", ".join(map(str, files)) + ("" if options.no_chart else f" and {_short(CHART)}")
+        print(f"fine: {what}")
+    return 1 if findings else 0
+
+
+def _short(path: Path) -> Path:
+    """`path` as seen from the current folder where it lies in it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def report(findings: Sequence[Finding], as_json: bool) -> None:
     """Shows all findings: a table for people on stderr, JSON for machines on stdout."""
     if as_json:
-        print(json.dumps({"findings": [finding.as_json() for finding in findings]}, ensure_ascii=False, indent=2))
+        print(
+            json.dumps(
+                {"findings": [finding.as_json() for finding in findings]}, ensure_ascii=False, indent=2
+            )
+        )
         return
-    console = Console(stderr=True)
-    table = Table(show_lines=True, title=f"{len(findings)} finding{'s' if len(findings) != 1 else ''}")
-    for column in ("Where", "Key", "What is wrong", "Found", "Allowed", "Mend"):
+    # A pipe or a log file has no width of its own.
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else LOG_WIDTH)
+    table = Table(show_lines=True, title=f"{len(findings)} finding{'' if len(findings) == 1 else 's'}")
+    for column in ("Where", "What is wrong", "What to do"):
         table.add_column(column, overflow="fold")
     for finding in findings:
-        mend = "; ".join(filter(None, (finding.nearest and f"did you mean {finding.nearest}?", finding.mend)))
-        row = (finding.place, finding.path, finding.message, finding.found, finding.allowed, mend)
-        table.add_row(*(cell or "" for cell in row))
+        where = [finding.place, finding.path]
+        what = [finding.message, finding.found and f"found: {finding.found}"]
+        mend = [
+            finding.nearest and f"did you mean {finding.nearest}?",
+            finding.mend,
+            finding.allowed and f"allowed: {finding.allowed}",
+        ]
+        # Text, not str: what an input holds is shown as it is, never taken for Rich's markup.
+        table.add_row(*(Text("\n".join(filter(None, cell))) for cell in (where, what, mend)))
     console.print(table)

@@ -39,9 +39,8 @@ def text(value: Any) -> str:
 
 
 def _is_text(value: str) -> bool:
-    return _RESOLVER.resolve(yaml.ScalarNode, value, (True, False)) == "tag:yaml.org,2002:str" and (
-        value.lower() not in ("y", "n")
-    )
+    tag = _RESOLVER.resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]
+    return bool(tag == "tag:yaml.org,2002:str") and value.lower() not in ("y", "n")
 
 
 def block(value: Any, indent: int = 0) -> str:
@@ -97,7 +96,7 @@ def _keys(schema: ValuesSchema, here: Schema, values: dict[str, Any], indent: in
         value = values[name]
         if not isinstance(value, dict) or not value or child.get("x-oneline"):
             yield f"{lead}{text(name)}: {text(value)}\n"
-        elif "properties" in child and "default" not in child:
+        elif "properties" in child:
             yield f"{lead}{text(name)}:\n"
             yield from _keys(schema, child, value, indent + 2)
             extra = {key: item for key, item in value.items() if key not in child["properties"]}
@@ -109,17 +108,21 @@ def _keys(schema: ValuesSchema, here: Schema, values: dict[str, Any], indent: in
         yield block(extra)
 
 
-def values_table(schema: ValuesSchema, section: str | None = None) -> str:
-    """The values as a Markdown table."""
+def values_table(schema: ValuesSchema, values: dict[str, Any], section: str | None = None) -> str:
+    """The values as a Markdown table, with `values` as the defaults."""
     rows = ["| Key | Type | Default | Meaning |", "|---|---|---|---|"]
     for key in schema.keys(section):
         if not key.leaf:
             continue
-        name = ".".join(key.path).replace(".*.", ".<service>.")
-        default = "" if key.default is None else f"`{text(key.default)}`"
-        meaning = key.description.replace("|", "\\|")
-        if key.allowed and key.allowed not in meaning:
-            meaning += f" Allowed: {key.allowed}.".replace("|", "\\|")
-        kind = f"[{key.kind}]" if key.kind == "any" else key.kind
-        rows.append(f"| `{name}` | {kind} | {default.replace('|', chr(92) + '|')} | {meaning} |")
+        default: Any = values
+        for part in key.path:
+            one = next(iter(default.values()), None) if part == "*" else default.get(part)
+            default = one if one is not None or part == key.path[-1] else {}
+        cells = (
+            f"`{'.'.join(key.path).replace('.*.', '.<service>.')}`",
+            key.kind,
+            "" if default is None else f"`{text(default)}`",
+            key.description,
+        )
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows) + "\n"

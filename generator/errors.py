@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 class Finding:
     """One thing that is wrong: where, what was found, what is allowed, and the mend.
 
-    `file` is the path as the user gave it; `line` counts from 1; `path` is the key, dotted, empty for the whole file.
+    `file` is the path as the user gave it; `line` counts from 1; `path` is the key, dotted, empty for the
+    whole file.
     """
 
     file: str

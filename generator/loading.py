@@ -63,7 +63,7 @@ def dotted(path: KeyPath) -> str:
 def load_mapping(file: Path | str) -> Document:
     """The mapping in `file`; an empty file is an empty mapping.
 
-    Raises FindingsError for whatever is wrong with the file, without ever executing or expanding what it holds.
+    Raises FindingsError for whatever is wrong with the file; executes nothing and expands nothing unbounded.
     """
     name = str(file)
     document = _parse(name, _read(name, Path(file)))
@@ -153,7 +153,7 @@ def _guard(name: str, text: str) -> None:
     """Refuses what must not even be composed: several documents, foreign tags, deep nesting."""
     documents = depth = 0
     for event in yaml.parse(text, Loader=Loader):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else None
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
@@ -272,13 +272,11 @@ class _Builder:
         return merged
 
     def _report(self, message: str, line: int, path: KeyPath, **facts: Any) -> None:
-        self.findings.append(
-            Finding(file=self.name, message=message, line=line, path=dotted(path), **facts)
-        )
+        self.findings.append(Finding(file=self.name, message=message, line=line, path=dotted(path), **facts))
 
 
 def scalar(value: str, tag: str) -> Any:
-    """The value of a plain scalar, as Helm's parser reads it (no dates, no base-60 numbers, no infinities)."""
+    """The value of a plain scalar, as Helm reads it (no dates, base-60 numbers, infinities)."""
     kind = tag.removeprefix(_PREFIX)
     if kind == "null":
         return None

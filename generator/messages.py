@@ -55,16 +55,17 @@ def _explain(error: ValidationError, document: Document, known_paths: Sequence[s
     path: KeyPath = tuple(error.absolute_path)
     schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
     limit: Any = error.validator_value
+    instance: Any = error.instance
 
     def finding(message: str, at: KeyPath = path, **facts: Any) -> Finding:
         return Finding(file=document.file, line=document.line(at), path=dotted(at), message=message, **facts)
 
-    found = show(error.instance)
+    found = show(instance)
     words = schema.get("x-allowed")
     match error.validator:
         case "additionalProperties" if limit is False:
             allowed = list(schema.get("properties", {}))
-            for key in error.instance:
+            for key in instance:
                 if key not in allowed:
                     near = nearest(key, allowed)
                     here = dotted(path)
@@ -73,20 +74,22 @@ def _explain(error: ValidationError, document: Document, known_paths: Sequence[s
                         "unknown key",
                         (*path, key),
                         allowed=_join(allowed) or "no keys here",
-                        nearest=near and (f"{here}.{near}" if here else near) or elsewhere,
+                        nearest=(f"{here}.{near}" if here and near else near) or elsewhere,
                     )
         case "type":
             kinds = limit if isinstance(limit, list) else [limit]
             wanted = words or " or ".join(_TYPES[kind] for kind in kinds if kind != "null")
-            yield finding("has the wrong type", found=found, allowed=wanted, mend=_type_mend(error.instance, kinds))
+            yield finding("has the wrong type", found=found, allowed=wanted, mend=_type_mend(instance, kinds))
         case "enum":
             choices = [str(choice) for choice in limit]
-            near = nearest(str(error.instance), choices)
-            yield finding("is none of the values there are", found=found, allowed=_join(choices), nearest=near)
+            near = nearest(str(instance), choices)
+            yield finding(
+                "is none of the values there are", found=found, allowed=_join(choices), nearest=near
+            )
         case "pattern":
             name = "propertyNames" in list(error.absolute_schema_path)[-2:-1]
             message = "the key has the wrong form" if name else "has the wrong form"
-            at = (*path, error.instance) if name else path
+            at = (*path, instance) if name else path
             yield finding(message, at, found=found, allowed=words or f"what matches {limit}")
         case "minimum" | "maximum":
             low, high = schema.get("minimum"), schema.get("maximum")
@@ -99,7 +102,7 @@ def _explain(error: ValidationError, document: Document, known_paths: Sequence[s
             yield finding("is too long" if most else "is too short", found=found, allowed=words or bound)
         case "required":
             for key in limit:
-                if key not in error.instance:
+                if key not in instance:
                     yield finding(f"the key `{key}` is missing", mend=f"add `{key}: …`")
         case "uniqueItems":
             yield finding("has an item twice", found=found, mend="keep one of them")

@@ -71,7 +71,7 @@ def chart_files(values_file: Path | str, sources: Sources | None = None) -> dict
     sources = sources or Sources()
     catalogue = load_catalogue(sources.catalogue)
     schema = ValuesSchema(catalogue)
-    values, findings = read_values(values_file, schema, catalogue)
+    values, findings = read_values(values_file, schema)
     findings = findings or cross_findings(values, catalogue)
     if findings:
         raise FindingsError(findings)
@@ -107,7 +107,7 @@ def _files(
             about = "Values of the platform." if chart is None else f"Values of the subchart {chart}."
             yield f"{folder}values.yaml", emit.values_yaml(schema, section, about, chart).encode()
             yield f"{folder}values.schema.json", schema.as_json(chart).encode()
-            yield f"{folder}README.md", _readme(schema, chart).encode()
+            yield f"{folder}README.md", _readme(schema, section, chart).encode()
     if "custos" in charts:
         facts = {"config": catalogue.config, "services": catalogue.services}
         about = "Every fact of every service, resolved; the templates read it."
@@ -153,18 +153,22 @@ def _blueprint(folder: Path, context: dict[str, Any]) -> Iterator[tuple[str, byt
             raise FindingsError([Finding(str(path), f"cannot be rendered: {error.message}")]) from error
 
 
-def _readme(schema: ValuesSchema, chart: str | None) -> str:
-    if chart is None:
-        title, about = CHART_NAME, (
-            "Apache Airavata Custos with the stores that it needs, highly available.\n\n"
-            "```\nhelm install custos charts/custos-platform --namespace custos --create-namespace\n```\n\n"
-            "The defaults are those of the values file that the chart was rendered from; `-f` and `--set` change them."
-        )
-    else:
+_INSTALL = """Apache Airavata Custos with the stores that it needs, highly available.
+
+```
+helm install custos charts/custos-platform --namespace custos --create-namespace
+```
+
+The defaults are the values that the chart was rendered from; `-f` and `--set` change them."""
+
+
+def _readme(schema: ValuesSchema, values: dict[str, Any], chart: str | None) -> str:
+    about = _INSTALL
+    if chart:
         section = schema.root["properties"][chart]
-        title = chart
         about = f"{section['description']} Part of {CHART_NAME}; its values stand under `{chart}` there."
-    return f"<!-- {GENERATED} -->\n# {title}\n\n{about}\n\n## Values\n\n{emit.values_table(schema, chart)}"
+    table = emit.values_table(schema, values, chart)
+    return f"<!-- {GENERATED} -->\n# {chart or CHART_NAME}\n\n{about}\n\n## Values\n\n{table}"
 
 
 def _refuse_foreign(output: Path) -> None:

@@ -1,4 +1,4 @@
-"""The one description of the values: what it says for the umbrella and each subchart, and the defaults in it."""
+"""The one description of the values: what it says for the umbrella and each subchart, and its defaults."""
 
 from __future__ import annotations
 
@@ -22,13 +22,11 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True)
 class Key:
-    """One key of the values, for comments and tables. `default` None: not there unless given."""
+    """One key of the values, for tables and messages."""
 
     path: tuple[str, ...]
     kind: str
-    default: Any
     description: str
-    allowed: str | None
     leaf: bool
 
 
@@ -66,27 +64,29 @@ class ValuesSchema:
         return Draft202012Validator(self.root)
 
     def keys(self, section: str | None = None) -> Iterator[Key]:
-        """Every key in order, of all values or of one section; one service stands for all (`*`)."""
+        """Every key in order, of all values or of one section; one service stands for all (`*`).
+
+        What is written on one line in values.yaml counts as one key.
+        """
         top = self.root if section is None else self.root["properties"][section]
-        yield from self._keys(self.resolve(top), ())
+        yield from self._keys(self.resolve(top), (), deep=False)
 
     def known_paths(self) -> list[str]:
         """All keys, dotted, for messages about a key in the wrong place."""
-        prefixed = self._keys(self.root, ())
-        return [".".join(key.path) for key in prefixed]
+        return [".".join(key.path) for key in self._keys(self.root, (), deep=True)]
 
-    def _keys(self, schema: Schema, path: tuple[str, ...]) -> Iterator[Key]:
+    def _keys(self, schema: Schema, path: tuple[str, ...], deep: bool) -> Iterator[Key]:
         properties = schema.get("properties", {})
-        if schema.get("x-catalogue") == "services":
+        entries = schema.get("x-catalogue") == "services"
+        if entries:
             properties = {"*": next(iter(properties.values()))}
         for name, child in properties.items():
             child = self.resolve(child)
             at = (*path, name)
-            leaf = not child.get("properties") or child.get("default") is not None
-            default = self.default(child) if leaf else None
-            yield Key(at, _kind(child), default, child.get("description", ""), child.get("x-allowed"), leaf)
+            leaf = "properties" not in child or ("x-oneline" in child and not deep and not entries)
+            yield Key(at, _kind(child), child.get("description", ""), leaf)
             if not leaf:
-                yield from self._keys(child, at)
+                yield from self._keys(child, at, deep)
 
     def as_json(self, chart: str | None = None) -> str:
         """values.schema.json of the umbrella (None) or of the subchart `chart`, for Helm."""
@@ -200,6 +200,6 @@ def _for_helm(schema: Any) -> Any:
 
 def _kind(schema: Schema) -> str:
     if "enum" in schema:
-        return " \\| ".join(f"`{choice}`" for choice in schema["enum"])
+        return " | ".join(f"`{choice}`" for choice in schema["enum"])
     kind = schema.get("type", "any")
     return " or ".join(name for name in kind if name != "null") if isinstance(kind, list) else str(kind)

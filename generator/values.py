@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from generator.catalogue import Catalogue
 from generator.errors import Finding
 from generator.loading import Document, dotted, load_mapping
 from generator.messages import schema_findings
@@ -38,8 +37,8 @@ class Values:
         )
 
 
-def read_values(file: Path | str, schema: ValuesSchema, catalogue: Catalogue) -> tuple[Values, list[Finding]]:
-    """The values in `file` and what the schema finds in them; with findings, `effective` is not to be trusted.
+def read_values(file: Path | str, schema: ValuesSchema) -> tuple[Values, list[Finding]]:
+    """The values in `file` and what the schema finds; with findings, `effective` is only the defaults.
 
     Raises FindingsError where the file cannot be read at all.
     """
