@@ -63,6 +63,16 @@ helm.sh/chart: {{ printf "%s-%s" .context.Chart.Name .context.Chart.Version | re
 {{- end -}}
 
 {{- /*
+common.podLabels: the labels of a pod. Without versions: a new version of the chart alone must not restart every pod.
+  context, component  as in common.selectorLabels
+*/ -}}
+{{- define "common.podLabels" -}}
+{{ include "common.selectorLabels" . }}
+app.kubernetes.io/part-of: custos-platform
+app.kubernetes.io/managed-by: {{ .context.Release.Service }}
+{{- end -}}
+
+{{- /*
 common.metadata: name and labels, what stands under `metadata:` of nearly every object.
   context, component  as in common.selectorLabels
   name, max           as in common.name
