@@ -8,8 +8,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from generator.errors import Finding, FindingsError
-from generator.loading import Document, KeyPath, dotted, load_mapping
+from generator.errors import Finding, FindingsError, KeyPath
+from generator.loading import Document, load_mapping
 from generator.messages import nearest, schema_findings
 
 ROOT = Path(__file__).parent
@@ -215,7 +215,7 @@ def _references(document: Document, stores: dict[str, Any]) -> list[Finding]:
             Finding(
                 file=document.file,
                 line=document.line(path),
-                path=dotted(path),
+                key=path,
                 message=message,
                 found=found,
                 allowed=", ".join(allowed) or None,

@@ -39,7 +39,7 @@ def check_values(
         except FindingsError as error:
             findings += error.findings
             continue
-        findings += wrong or cross_findings(values, catalogue, nodes)
+        findings += wrong + cross_findings(values, catalogue, nodes, complete=not wrong)
     return findings
 
 

@@ -47,10 +47,16 @@ class Context:
         return self.values.finding(tuple(path.split(".")), message, **facts)
 
 
-def cross_findings(values: Values, catalogue: Catalogue, nodes: int | None = None) -> list[Finding]:
-    """Everything that is wrong between keys of schema-valid values, in the file's order."""
+def cross_findings(
+    values: Values, catalogue: Catalogue, nodes: int | None = None, complete: bool = True
+) -> list[Finding]:
+    """Everything that is wrong between keys, in the file's order.
+
+    `complete` False: some keys were unusable and left out, so rules about what is missing would mislead.
+    """
     context = Context(values, catalogue, nodes)
-    findings = [finding for rule in RULES for finding in rule(context)]
+    rules = RULES + (RULES_OF_PRESENCE if complete else ())
+    findings = [finding for rule in rules for finding in rule(context)]
     return sorted(findings, key=lambda finding: finding.line or 0)
 
 
@@ -176,7 +182,7 @@ def connections_to_mysql(context: Context) -> Iterator[Finding]:
         yield context.finding(
             "custos.replicas",
             f"{pods} pods with {pool} connections each are more than MySQL's max_connections of {most}",
-            mend=f"set mysql.config.max_connections to {needed} or more, or lower custos.mends.hikariPoolSize",
+            mend=f"raise mysql.config.max_connections to {needed}, or lower custos.mends.hikariPoolSize",
         )
 
 
@@ -243,18 +249,17 @@ def recovery_names_a_member(context: Context) -> Iterator[Finding]:
         )
 
 
-RULES: tuple[Callable[[Context], Iterator[Finding]], ...] = (
-    needed_stores,
-    needed_services,
+Rules = tuple[Callable[[Context], Iterator[Finding]], ...]
+RULES: Rules = (
     requests_within_limits,
     memory_of_mysql,
     connections_to_mysql,
     room_on_nodes,
     profile_without_fixed_secret,
     schemes_and_ports,
-    sender_of_mails,
     recovery_names_a_member,
 )
+RULES_OF_PRESENCE: Rules = (needed_stores, needed_services, sender_of_mails)
 
 
 def _some(names: list[str]) -> str:

@@ -5,23 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+KeyPath = tuple[str | int, ...]
+
+
+def dotted(key: KeyPath) -> str:
+    """A key's path as people write it: `a.b[0].c`."""
+    text = ""
+    for part in key:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += ("." if text else "") + part
+    return text
+
 
 @dataclass(frozen=True)
 class Finding:
     """One thing that is wrong: where, what was found, what is allowed, and the mend.
 
-    `file` is the path as the user gave it; `line` counts from 1; `path` is the key, dotted, empty for the
-    whole file.
+    `file` is the path as the user gave it; `line` counts from 1; `key` is empty for the whole file.
     """
 
     file: str
     message: str
     line: int | None = None
-    path: str = ""
+    key: KeyPath = ()
     found: str | None = None
     allowed: str | None = None
     nearest: str | None = None
     mend: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The key, dotted."""
+        return dotted(self.key)
 
     @property
     def place(self) -> str:
@@ -30,7 +47,9 @@ class Finding:
 
     def as_json(self) -> dict[str, object]:
         """All that is known, for `--json`."""
-        return {key: value for key, value in asdict(self).items() if value not in (None, "")}
+        facts = {"file": self.file, "line": self.line, "path": self.path, **asdict(self)}
+        del facts["key"]
+        return {name: value for name, value in facts.items() if value not in (None, "")}
 
     def __str__(self) -> str:
         parts = [f"{self.place}: " + (f"{self.path}: " if self.path else "") + self.message]

@@ -38,7 +38,7 @@ def read_machines(file: Path | str) -> list[Machine]:
                 Finding(
                     file=document.file,
                     line=document.line(("machines",)),
-                    path="machines",
+                    key=("machines",),
                     message="is not a list of machines",
                     allowed="entries with name, address and roles",
                     mend=f"python -m bootstrap plan {file} says what is wrong with it",

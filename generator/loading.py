@@ -13,12 +13,10 @@ from typing import Any
 
 import yaml
 
-from generator.errors import Finding, FindingsError
+from generator.errors import Finding, FindingsError, KeyPath
 
 # libyaml's parser is ten times as fast and part of every wheel; the other is the same in Python.
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-KeyPath = tuple[str | int, ...]
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 40
@@ -47,17 +45,6 @@ class Document:
                 return self.lines[path]
             path = path[:-1]
         return None
-
-
-def dotted(path: KeyPath) -> str:
-    """A key's path as people write it: `a.b[0].c`."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        else:
-            text += ("." if text else "") + part
-    return text
 
 
 def load_mapping(file: Path | str) -> Document:
@@ -272,7 +259,7 @@ class _Builder:
         return merged
 
     def _report(self, message: str, line: int, path: KeyPath, **facts: Any) -> None:
-        self.findings.append(Finding(file=self.name, message=message, line=line, path=dotted(path), **facts))
+        self.findings.append(Finding(file=self.name, message=message, line=line, key=path, **facts))
 
 
 def scalar(value: str, tag: str) -> Any:

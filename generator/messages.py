@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
 
-from generator.errors import Finding
-from generator.loading import Document, KeyPath, dotted
+from generator.errors import Finding, KeyPath, dotted
+from generator.loading import Document
 
 _TYPES = {
     "object": "a mapping of keys",
@@ -58,7 +59,7 @@ def _explain(error: ValidationError, document: Document, known_paths: Sequence[s
     instance: Any = error.instance
 
     def finding(message: str, at: KeyPath = path, **facts: Any) -> Finding:
-        return Finding(file=document.file, line=document.line(at), path=dotted(at), message=message, **facts)
+        return Finding(file=document.file, line=document.line(at), key=at, message=message, **facts)
 
     found = show(instance)
     words = schema.get("x-allowed")
@@ -84,13 +85,20 @@ def _explain(error: ValidationError, document: Document, known_paths: Sequence[s
             choices = [str(choice) for choice in limit]
             near = nearest(str(instance), choices)
             yield finding(
-                "is none of the values there are", found=found, allowed=_join(choices), nearest=near
+                "is none of the values there are",
+                found=found,
+                allowed=_join(choices),
+                nearest=near,
+                mend=schema.get("x-mend"),
             )
         case "pattern":
             name = "propertyNames" in list(error.absolute_schema_path)[-2:-1]
             message = "the key has the wrong form" if name else "has the wrong form"
             at = (*path, instance) if name else path
-            yield finding(message, at, found=found, allowed=words or f"what matches {limit}")
+            # The B of "28GB" is what people add most.
+            shorter = instance.rstrip("Bb")
+            near = shorter if shorter != instance and re.search(limit, shorter) else None
+            yield finding(message, at, found=found, allowed=words or f"what matches {limit}", nearest=near)
         case "minimum" | "maximum":
             low, high = schema.get("minimum"), schema.get("maximum")
             span = f"{low} to {high}" if low is not None and high is not None else None

@@ -72,7 +72,7 @@ def chart_files(values_file: Path | str, sources: Sources | None = None) -> dict
     catalogue = load_catalogue(sources.catalogue)
     schema = ValuesSchema(catalogue)
     values, findings = read_values(values_file, schema)
-    findings = findings or cross_findings(values, catalogue)
+    findings += cross_findings(values, catalogue, complete=not findings)
     if findings:
         raise FindingsError(findings)
     return dict(sorted(_files(sources, catalogue, schema, values)))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from generator.errors import Finding
-from generator.loading import Document, dotted, load_mapping
+from generator.errors import Finding, KeyPath
+from generator.loading import Document, load_mapping
 from generator.messages import schema_findings
 from generator.schema import ValuesSchema, overlay
 
@@ -31,18 +31,31 @@ class Values:
         return Finding(
             file=self.document.file,
             line=self.document.line(path),
-            path=dotted(path),
+            key=path,
             message=message,
             **facts,
         )
 
 
 def read_values(file: Path | str, schema: ValuesSchema) -> tuple[Values, list[Finding]]:
-    """The values in `file` and what the schema finds; with findings, `effective` is only the defaults.
+    """The values in `file` and what the schema finds; keys with findings have their defaults.
 
     Raises FindingsError where the file cannot be read at all.
     """
     document = load_mapping(file)
     findings = schema_findings(document, schema.validator(), schema.known_paths())
-    effective = schema.defaults() if findings else overlay(schema.defaults(), document.data)
-    return Values(document, effective), findings
+    sound = document.data
+    for finding in findings:
+        sound = _without(sound, finding.key)
+    return Values(document, overlay(schema.defaults(), sound)), findings
+
+
+def _without(data: dict[str, Any], key: KeyPath) -> dict[str, Any]:
+    """`data` without what stands at `key`; of a list, the whole list goes."""
+    name = key[0] if key else None
+    if name not in data:
+        return data
+    below = data[name]
+    if isinstance(below, dict) and len(key) > 1:
+        return {**data, name: _without(below, key[1:])}
+    return {other: value for other, value in data.items() if other != name}
