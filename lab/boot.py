@@ -1,4 +1,4 @@
-"""Power on: `start` starts this file as a program of its own, which becomes the machine's systemd-nspawn.
+"""Power on: `start` starts this file as a program of its own, which becomes the keeper of an nspawn.
 
 It runs in mounts of its own: the overlay and all that the machine mounts end with it, and this computer never
 sees them.
@@ -14,6 +14,8 @@ from pathlib import Path
 from lab import cgroups, confine, debian, disks, paths
 from lab.commands import run
 from lab.description import Lab, Machine
+
+KEEPER = Path(__file__).parent / "keep-on.sh"
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def _nspawn(state: Path, lab: Lab, machine: Machine) -> list[str]:
 
 
 def main(plan: Plan) -> None:
-    """Mount the machine's root and become its nspawn; runs in mounts of its own."""
+    """Mount the machine's root and start its nspawn; runs in mounts of its own."""
     layers = f"lowerdir={plan.lower},upperdir={plan.upper},workdir={plan.work}"
     run(["mount", "-t", "overlay", "overlay", "-o", layers, plan.root])
     # nspawn passes mounts to its machine through this folder, which has to be a mount that can be shared.
@@ -94,7 +96,7 @@ def main(plan: Plan) -> None:
         "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "1",
         "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1" if unified else "0",
     }
-    os.execvpe(plan.command[0], plan.command, {**os.environ, **settings})
+    os.execve(KEEPER, [str(KEEPER), *plan.command], {**os.environ, **settings})
 
 
 if __name__ == "__main__":
