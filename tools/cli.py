@@ -52,7 +52,8 @@ def _install(names: list[str]) -> None:
 
 
 def _list() -> None:
-    rows = Table("tool", "version", "program", "where")
+    rows = Table("tool", "version", "program")
+    rows.add_column("where", overflow="fold")
     for tool in table().values():
         for program in tool.binaries:
             try:
@@ -60,4 +61,4 @@ def _list() -> None:
             except ToolMissing:
                 where = f"not installed: python -m tools install {program}"
             rows.add_row(tool.name, tool.version, program, where)
-    Console(width=None).print(rows)
+    Console().print(rows)

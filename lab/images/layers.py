@@ -14,7 +14,7 @@ from pathlib import Path
 from lab.commands import run
 from lab.errors import LabError
 from lab.images.archive import Layer, measure
-from lab.images.recipes import CHECKOUT, HERE, Recipe, chain, layer_key, maven_sources
+from lab.images.recipes import CHECKOUT, HERE, Maven, Recipe, chain, layer_key
 from tools import ensure
 from tools.cache import cache_root, step
 
@@ -146,8 +146,8 @@ def _put(recipe: Recipe, work: Path) -> None:
         program = str(_parent(root, target))
         run(["gcc", "-static", "-Os", "-s", "-Wall", "-Wextra", "-o", program, str(HERE / source)])
     if recipe.maven:
-        shutil.copyfile(_jar(recipe.maven, work / "maven"), _parent(root, recipe.maven["to"]))
-        _place(root, recipe.maven["to"]).chmod(0o644)
+        shutil.copyfile(_jar(recipe.maven, work / "maven"), _parent(root, recipe.maven.to))
+        _place(root, recipe.maven.to).chmod(0o644)
     for target, capability in recipe.mapping("capability").items():
         os.setxattr(_place(root, target), "security.capability", file_capability(capability))
 
@@ -157,18 +157,17 @@ def file_capability(name: str) -> bytes:
     return struct.pack("<5I", 0x02000001, 1 << _CAPABILITIES[name], 0, 0, 0)
 
 
-def _jar(maven: dict[str, str], work: Path) -> Path:
+def _jar(maven: Maven, work: Path) -> Path:
     """Builds the Maven project from a copy of its sources, so that nothing is written into the checkout."""
-    project = CHECKOUT / maven["project"]
-    for source in maven_sources(project):
-        shutil.copyfile(source, _parent(work, str(source.relative_to(project))))
+    for source in maven.sources():
+        shutil.copyfile(source, _parent(work, str(source.relative_to(CHECKOUT))))
+    project = work / maven.project
     command = ["mvn", "--batch-mode", "--quiet", "-DskipTests", "package"]
-    done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         last = "\n".join(done.stdout.strip().splitlines()[-15:])
-        what = f"the Maven build of {maven['project']} failed:\n{last}"
-        raise LabError(what, "mend what it names, run again")
-    return work / maven["jar"]
+        raise LabError(f"the Maven build of {maven.project} failed:\n{last}", "mend what it names, run again")
+    return project / maven.jar
 
 
 def _place(root: Path, path: str) -> Path:

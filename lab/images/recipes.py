@@ -29,6 +29,22 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Maven:
+    """A Maven project of the checkout; paths are relative to the checkout, `jar` to the project."""
+
+    project: str
+    reads: tuple[str, ...]
+    jar: str
+    to: str  # in the image
+
+    def sources(self) -> list[Path]:
+        """Every file that the build reads, absolute, in a fixed order."""
+        home = CHECKOUT / self.project
+        code = sorted(path for path in (home / "src/main").rglob("*") if path.is_file())
+        return [home / "pom.xml", *code, *(CHECKOUT / name for name in self.reads)]
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One layer; the fields are those that the head of recipes.yaml describes."""
 
@@ -36,6 +52,7 @@ class Recipe:
     below: str | None
     raw: dict[str, Any]
     image: Image | None
+    maven: Maven | None
 
     @property
     def script(self) -> Path | None:
@@ -46,12 +63,6 @@ class Recipe:
     def debian(self) -> dict[str, Any] | None:
         """Suite and packages of a fresh Debian root."""
         found: dict[str, Any] | None = self.raw.get("debian")
-        return found
-
-    @property
-    def maven(self) -> dict[str, str] | None:
-        """The Maven project, its jar and the jar's place in the image."""
-        found: dict[str, str] | None = self.raw.get("maven")
         return found
 
     def mapping(self, kind: str) -> dict[str, str]:
@@ -68,12 +79,13 @@ def recipes() -> dict[str, Recipe]:
 
 
 def _recipe(name: str, entry: dict[str, Any]) -> Recipe:
-    image = entry.get("image")
+    image, maven = entry.get("image"), entry.get("maven")
     return Recipe(
         name=name,
         below=entry.get("from"),
         raw=entry,
         image=Image(reference(image["reference"]), image["archive"], image["config"]) if image else None,
+        maven=Maven(**{**maven, "reads": tuple(maven["reads"])}) if maven else None,
     )
 
 
@@ -112,10 +124,11 @@ def bundle_key(names: list[str]) -> str:
 
 
 def absent_input(recipe: Recipe) -> str | None:
-    """What this checkout lacks to make `recipe` (a project that is not there), or None."""
+    """What this checkout lacks to make `recipe` (a project that is not there yet), or None."""
     for each in chain(recipe.name):
-        if each.maven and not (CHECKOUT / each.maven["project"] / "pom.xml").is_file():
-            return f"{each.maven['project']}/pom.xml"
+        for path in each.maven.sources() if each.maven else []:
+            if not path.is_file():
+                return str(path.relative_to(CHECKOUT))
     return None
 
 
@@ -127,14 +140,8 @@ def _inputs(recipe: Recipe) -> list[Path]:
         source = tool_of(program).source
         found += [source / "go.mod", source / "go.sum"]
     if recipe.maven:
-        found += maven_sources(CHECKOUT / recipe.maven["project"])
+        found += recipe.maven.sources()
     return sorted(set(found))
-
-
-def maven_sources(project: Path) -> list[Path]:
-    """The files that a Maven build of the folder `project` reads."""
-    sources = sorted(path for path in (project / "src/main").rglob("*") if path.is_file())
-    return [project / "pom.xml", *sources]
 
 
 def _digest(path: Path) -> str:
