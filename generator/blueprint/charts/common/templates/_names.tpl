@@ -8,11 +8,11 @@ common.name: the name of an object, never longer than a Kubernetes label may be.
   name     what the object is, without the release: "mysql", "mysql-primary"
   max      longest name (63; a StatefulSet's is 52, its pods' revision label needs the rest)
 A name that is the release's own or begins with it is not given the release a second time. Where the whole is too long it is cut and a
-hash of the whole appended, so that two long names stay different.
+hash of the whole appended, so that two long names stay different. A release's name may hold dots, a Service's may not.
 */ -}}
 {{- define "common.name" -}}
 {{- $max := int (default 63 .max) -}}
-{{- $release := .context.Release.Name -}}
+{{- $release := .context.Release.Name | replace "." "-" -}}
 {{- $whole := printf "%s-%s" $release .name -}}
 {{- if or (eq .name $release) (hasPrefix (printf "%s-" $release) .name) -}}
 {{- $whole = .name -}}

@@ -136,7 +136,7 @@ custos.allProperties: the files of the config server, `<application>-<profile>.p
 {{- $of := dict "context" $ "name" $name "service" $service }}
 {{ $service.application }}-{{ $.Values.profile }}.properties: |
   custos.platform.revision={{ include "custos.revision" $of }}
-  {{- include "custos.properties" $of | nindent 2 }}
+  {{- include "custos.properties" $of | trim | nindent 2 }}
 {{- end }}
 {{- end }}
 {{- end -}}
