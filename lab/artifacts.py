@@ -1,23 +1,28 @@
 """The bundle of binaries and image archives that the machines see as a site's medium; made by lab.images."""
 
-import importlib
-import importlib.util
-from typing import Any
+import sys
+from collections.abc import Callable
 
+from lab import builder, paths
 from lab.errors import LabError
 
 
-def ensure() -> bool:
-    """Make the bundle that the machines see, if it is missing or old; True if it was made."""
-    spec = importlib.util.find_spec("lab.images")
-    if spec is None or spec.origin is None:
-        return False
-    images: Any = importlib.import_module("lab.images")
-    try:
-        before = images.bundle_path().resolve()
-        images.ensure_bundle()
-        return bool(before != images.bundle_path().resolve())
-    except OSError as error:
+def ensure(lab: str, lab_lock: int, say: Callable[[str], None]) -> bool:
+    """Make the bundle that the machines see, if it is missing or old; True if it was made.
+
+    `say` gets each step's words, `lab_lock` is held. Raises LabError with the last words of lab.images.
+    """
+    before = _current()
+    code, said = builder.run(lab, [sys.executable, "-m", "lab.images", "build"], (lab_lock,), say)
+    if code != 0:
+        last = "\n".join(said[-8:])
         raise LabError(
-            f"the bundle of artifacts could not be made: {error}", "mend what it names, run again"
-        ) from None
+            f"the bundle of artifacts could not be made (exit {code}):\n{last}",
+            "mend what it names and run again; it goes on where it stopped",
+        )
+    return _current() != before
+
+
+def _current() -> str | None:
+    link = paths.bundle() / "current"
+    return str(link.readlink()) if link.is_symlink() else None

@@ -70,13 +70,14 @@ def up(lab: Lab, state: Path, tell: Reporter) -> Outcome:
             note(True, f"installed {', '.join(missing)}")
         _claim(lab, state)
         note(host.acquire(str(state)), "set this computer's kernel settings")
-        note(disks.remove_leftovers(state), "removed what an interrupted run left")
+        leftovers = [cgroups.kill(lab.name, cgroups.BUILDER), disks.remove_leftovers(state)]
+        note(any(leftovers), "removed what an interrupted run left")
         if any(machine.name not in disks.names(state) for machine in lab.machines):
             tell.step("the machines' Debian")
             note(root.ensure(lab.name, number, tell.detail), "built the machines' Debian")
         if lab.artifacts:
             tell.step("artifacts")
-            note(artifacts.ensure(), "built the artifacts")
+            note(artifacts.ensure(lab.name, number, tell.detail), "built the artifacts")
         note(network.ensure(lab), f"made the network {lab.bridge} ({lab.subnet})")
         note(access.ensure_key(state), "made the lab's SSH key")
         access.write_known_hosts(state, lab.machines)

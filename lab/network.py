@@ -2,6 +2,8 @@
 
 import ipaddress
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 from lab.commands import run
@@ -41,12 +43,42 @@ def ensure(lab: Lab) -> bool:
         run(["ip", "link", "add", "name", lab.bridge, "type", "bridge"])
     run(["ip", "address", "replace", address, "dev", lab.bridge])
     run(["ip", "link", "set", lab.bridge, "up"])
+    _let_through(lab.bridge)
     return True
+
+
+def _rule(bridge: str) -> list[str]:
+    return ["FORWARD", "--in-interface", bridge, "--out-interface", bridge, "--jump", "ACCEPT"]
+
+
+def _let_through(bridge: str) -> None:
+    """Machines reach each other also where this computer's firewall drops what it forwards, as Docker makes it do.
+
+    A bridge's own frames pass that firewall while net.bridge.bridge-nf-call-iptables is on.
+    """
+    if shutil.which("iptables") is None or "-P FORWARD ACCEPT" in run(
+        ["iptables", "--list-rules", "FORWARD"]
+    ):
+        return
+    _forbid(bridge)
+    run(["iptables", "--insert", *_rule(bridge)])
+
+
+def _forbid(bridge: str) -> None:
+    """Take back `_let_through`."""
+    if shutil.which("iptables") is None:
+        return
+    while (
+        subprocess.run(["iptables", "--delete", *_rule(bridge)], check=False, capture_output=True).returncode
+        == 0
+    ):
+        pass
 
 
 def remove(bridge: str) -> bool:
     """Remove the bridge; True if it was there. Its routes go with it."""
     if not exists(bridge):
         return False
+    _forbid(bridge)
     run(["ip", "link", "delete", bridge])
     return True

@@ -3,11 +3,10 @@
 import hashlib
 import os
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import cgroups, confine, debian, lock, paths
+from lab import builder, debian, lock, paths
 from lab.errors import LabError
 
 
@@ -33,7 +32,6 @@ def ensure(lab: str, lab_lock: int, say: Callable[[str], None]) -> bool:
     root = path()
     if root.exists():
         return False
-    cgroups.kill(lab, cgroups.BUILDER)  # one that outlived its command
     with lock.hold(
         root.with_suffix(".lock"), waiting=lambda: say("another lab builds it, waiting")
     ) as root_lock:
@@ -59,30 +57,19 @@ def _bootstrap(root: Path, lab: str, locks: tuple[int, int], say: Callable[[str]
         *("unshare", "--mount", "--propagation", "private", "--"),
         *debian.bootstrap_command(root, mirror),
     ]
-    cgroups.create(lab, cgroups.BUILDER)
-    said: list[str] = []
-    with subprocess.Popen(
-        confine.argv(lab, cgroups.BUILDER, locks[0], command),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        pass_fds=locks,
-        env={**os.environ, "TMPDIR": str(scratch), "PYTHONPATH": str(debian.HERE.parent)},
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            said.append(line.rstrip())
-            if line.startswith("I: "):
-                say(line[3:].strip().rstrip("."))
-    if process.returncode != 0:
+    code, said = builder.run(lab, command, locks, lambda line: _tell(line, say), {"TMPDIR": str(scratch)})
+    if code != 0:
         raise LabError(
-            f"mmdebstrap could not build the root of the machines (exit {process.returncode}):\n"
-            + "\n".join(said[-8:]),
+            f"mmdebstrap could not build the root of the machines (exit {code}):\n" + "\n".join(said[-8:]),
             "see whether `apt-get update` works here; CUSTOS_LAB_MIRROR=URL names another mirror of Debian",
         )
     shutil.rmtree(scratch)
-    cgroups.remove(lab, cgroups.BUILDER)
+
+
+def _tell(line: str, say: Callable[[str], None]) -> None:
+    """mmdebstrap's steps among all that apt and dpkg say."""
+    if line.startswith("I: "):
+        say(line[3:].strip().rstrip("."))
 
 
 def clean_partials(waiting: Callable[[], None]) -> bool:
