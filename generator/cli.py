@@ -12,9 +12,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from generator.catalogue import load_catalogue
 from generator.check import check_chart, check_values
+from generator.diff import Change, diff
+from generator.drawing import draw
 from generator.errors import Finding, FindingsError, UsageError
+from generator.inventory import read_machines
+from generator.messages import show
 from generator.render import CHART, PROJECT, render
+from generator.schema import ValuesSchema
+from generator.topology import topology
+from generator.values import read_values
 
 # The values that the committed chart has as its defaults.
 PROD = PROJECT / "values" / "prod.yaml"
@@ -63,6 +71,17 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("values", type=Path, nargs="*", metavar="VALUES", help="values files (values/*.yaml)")
     added.add_argument("--inventory", type=Path, metavar="FILE", help="inventory whose machines must suffice")
     added.add_argument("--no-chart", action="store_true", help="leave the committed chart out")
+
+    added = command("diff", _diff, "show what a values file would change against the committed chart")
+    added.add_argument("values", type=Path, metavar="VALUES", help="values file")
+    added.add_argument("--chart", type=Path, default=CHART, metavar="DIR", help=f"chart to compare ({SHOWN})")
+
+    added = command("draw", _draw, "draw machines, stores, services and who talks to whom as SVG")
+    added.add_argument(
+        "values", type=Path, nargs="?", metavar="VALUES", help="values file (values/prod.yaml)"
+    )
+    added.add_argument("--inventory", type=Path, metavar="FILE", help="inventory whose machines are drawn")
+    added.add_argument("--output", type=Path, metavar="FILE", help="file to write (standard output)")
     return parser
 
 
@@ -92,6 +111,57 @@ def _check(options: argparse.Namespace) -> int:
         what = ", ".join(map(str, files)) + ("" if options.no_chart else f" and {_short(CHART)}")
         print(f"fine: {what}")
     return 1 if findings else 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    difference = diff(options.chart, options.values)
+    if options.json:
+        print(json.dumps(difference.as_json(), ensure_ascii=False, indent=2))
+        return 0
+    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+    if difference.keys:
+        console.print(_changes_table("Values", difference.keys))
+    for item in difference.objects or ():
+        if item.changes:
+            console.print(_changes_table(f"{item.name}: {item.what}", item.changes))
+        else:
+            console.print(Text(f"{item.name}: {item.what}"))
+    if difference.note:
+        console.print(Text(f"By key only, not by object: {difference.note}"))
+    objects = "" if difference.objects is None else f", {len(difference.objects)} objects"
+    print(f"{len(difference.keys)} values{objects} differ from {_short(options.chart)}")
+    return 0
+
+
+def _draw(options: argparse.Namespace) -> int:
+    file: Path = options.values or _short(PROD)
+    catalogue = load_catalogue()
+    values, findings = read_values(file, ValuesSchema(catalogue))
+    if findings:
+        raise FindingsError(findings)
+    machines = read_machines(options.inventory) if options.inventory else []
+    graph = topology(values, catalogue, machines)
+    if options.json:
+        print(json.dumps(graph.as_json(), ensure_ascii=False, indent=2))
+        return 0
+    picture = draw(graph, f"Custos Platform: {file.stem}")
+    if options.output is None:
+        print(picture, end="")
+        return 0
+    try:
+        options.output.write_text(picture, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{options.output}: cannot be written: {error.strerror}") from error
+    print(f"{options.output}: {len(graph.services)} services, {len(graph.stores)} stores")
+    return 0
+
+
+def _changes_table(title: str, changes: Sequence[Change]) -> Table:
+    table = Table("Where", "Now", "Then", title=Text(title), title_justify="left")
+    for change in changes:
+        cells = ("" if value is None else show(value) for value in (change.old, change.new))
+        table.add_row(Text(change.path), *map(Text, cells))
+    return table
 
 
 def _short(path: Path) -> Path:
