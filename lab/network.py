@@ -42,8 +42,8 @@ def ensure(lab: Lab) -> bool:
     else:
         run(["ip", "link", "add", "name", lab.bridge, "type", "bridge"])
     run(["ip", "address", "replace", address, "dev", lab.bridge])
-    run(["ip", "link", "set", lab.bridge, "up"])
     _let_through(lab.bridge)
+    run(["ip", "link", "set", lab.bridge, "up"])  # last: it is the sign that all is done
     return True
 
 
