@@ -52,13 +52,13 @@ def _rule(bridge: str) -> list[str]:
 
 
 def _let_through(bridge: str) -> None:
-    """Machines reach each other also where this computer's firewall drops what it forwards, as Docker makes it do.
+    """Let machines reach each other where this computer's firewall drops what it forwards, as with Docker.
 
     A bridge's own frames pass that firewall while net.bridge.bridge-nf-call-iptables is on.
     """
-    if shutil.which("iptables") is None or "-P FORWARD ACCEPT" in run(
-        ["iptables", "--list-rules", "FORWARD"]
-    ):
+    if shutil.which("iptables") is None:
+        return
+    if "-P FORWARD ACCEPT" in run(["iptables", "--list-rules", "FORWARD"]):
         return
     _forbid(bridge)
     run(["iptables", "--insert", *_rule(bridge)])
@@ -68,10 +68,8 @@ def _forbid(bridge: str) -> None:
     """Take back `_let_through`."""
     if shutil.which("iptables") is None:
         return
-    while (
-        subprocess.run(["iptables", "--delete", *_rule(bridge)], check=False, capture_output=True).returncode
-        == 0
-    ):
+    command = ["iptables", "--delete", *_rule(bridge)]
+    while subprocess.run(command, check=False, capture_output=True).returncode == 0:
         pass
 
 
