@@ -6,7 +6,7 @@ import java.util.regex.Pattern;
 public final class Causes {
 
     private static final Pattern SECRETS =
-            Pattern.compile("(?i)(password|passwd|secret|token)(\\s*[=:]\\s*)[^\\s,;&}]+");
+            Pattern.compile("(?i)(password|secret|token)(\\s*=\\s*|\"\\s*:\\s*)[^\\s,;&}]+");
 
     private Causes() {
     }
