@@ -1,0 +1,195 @@
+"""Looks at the machine that it runs on and prints what it finds as JSON; changes nothing.
+
+Sent to the machine's Python on standard input, with what to look for as JSON in the first argument. Standard library only,
+Python 3.8 and newer; unlike the rest of the project it runs on machines that have nothing of ours.
+"""
+
+import filecmp
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+
+UNREADABLE = (OSError, UnicodeDecodeError)
+
+
+def read(path):
+    """The file's text without the last newline, None where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return stream.read().rstrip("\n")
+    except UNREADABLE:
+        return None
+
+
+def output(*command):
+    """What a command prints; empty where it fails or does not exist."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+
+
+def release():
+    """ID and VERSION_ID of /etc/os-release."""
+    pairs = [line.partition("=")[::2] for line in (read("/etc/os-release") or "").splitlines()]
+    facts = {key: value.strip('"') for key, value in pairs}
+    return {"id": facts.get("ID", ""), "version": facts.get("VERSION_ID", "")}
+
+
+def memory():
+    """Bytes of memory and of swap."""
+    lines = (read("/proc/meminfo") or "").splitlines()
+    kib = {key: int(value.split()[0]) for key, value in (line.split(":", 1) for line in lines if ":" in line)}
+    return kib.get("MemTotal", 0) * 1024, max(len((read("/proc/swaps") or "").splitlines()) - 1, 0)
+
+
+def missing_packages(names):
+    """Those of the Debian packages that are not installed."""
+    if not names:
+        return []
+    listed = subprocess.run(
+        ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *names],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    ).stdout.decode()
+    there = {line.split()[0] for line in listed.splitlines() if line.endswith(" installed")}
+    return [name for name in names if name not in there]
+
+
+def module(name):
+    """loaded, loadable or absent; what is built in counts as loaded."""
+    if os.path.isdir("/sys/module/" + name) or any(
+        line.split()[0] == name for line in (read("/proc/modules") or "").splitlines()
+    ):
+        return "loaded"
+    if name == "overlay" and "\toverlay" in (read("/proc/filesystems") or ""):
+        return "loaded"
+    if name == "br_netfilter" and os.path.isdir("/proc/sys/net/bridge"):
+        return "loaded"
+    return "loadable" if output("modprobe", "--dry-run", name) or can_load(name) else "absent"
+
+
+def can_load(name):
+    """Whether modprobe knows the module; its dry run prints nothing when all is well."""
+    try:
+        return subprocess.run(
+            ["modprobe", "--dry-run", "--quiet", name], stderr=subprocess.DEVNULL, check=False
+        ).returncode == 0
+    except OSError:
+        return False
+
+
+def listening():
+    """The TCP ports that something listens on."""
+    ports = set()
+    for path in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in (read(path) or "").splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A":
+                ports.add(int(fields[1].rsplit(":", 1)[1], 16))
+    return sorted(ports)
+
+
+def volume(path):
+    """Free and whole bytes of the file system that holds `path` (or will), and whether it is a mount of its own."""
+    there = path
+    while not os.path.isdir(there):
+        there = os.path.dirname(there)
+    usage = shutil.disk_usage(there)
+    return {"free": usage.free, "size": usage.total, "mount": os.path.ismount(path), "exists": os.path.isdir(path)}
+
+
+def default_route():
+    """Whether there is one."""
+    rows = [line.split() for line in (read("/proc/net/route") or "").splitlines()[1:]]
+    return any(row[1] == "00000000" and row[7] == "00000000" for row in rows)
+
+
+def same(left, right):
+    """Whether two files have the same bytes."""
+    try:
+        return filecmp.cmp(left, right, shallow=False)
+    except OSError:
+        return False
+
+
+def artifacts(path):
+    """Of the artifacts: are they there, which programs differ from them, which archives hold images that are missing."""
+    manifest = read(os.path.join(path, "manifest.json"))
+    if manifest is None:
+        return {"present": False, "programs": [], "archives": [], "kubernetes": ""}
+    manifest = json.loads(manifest)
+    programs = [
+        name
+        for name in sorted(os.listdir(os.path.join(path, "bin")))
+        if not same(os.path.join(path, "bin", name), "/usr/local/bin/" + name)
+    ]
+    images = {}
+    for line in output("ctr", "--namespace", "k8s.io", "images", "list").splitlines()[1:]:
+        fields = line.split()
+        images[fields[0]] = fields[2]
+    missing = {
+        image["archive"]
+        for image in manifest["images"]
+        # containerd also lists an image under the digest of its configuration, which is what the manifest knows.
+        if image["reference"] not in images or images[image["reference"]] != images.get(image["id"])
+    }
+    return {
+        "present": True,
+        "programs": programs,
+        "archives": sorted(missing),
+        "kubernetes": manifest.get("kubernetes", ""),
+    }
+
+
+def kubernetes():
+    """What of Kubernetes is on the machine."""
+    home = "/etc/kubernetes"
+    return {
+        "admin": os.path.exists(home + "/admin.conf"),
+        "joined": os.path.exists(home + "/kubelet.conf"),
+        "initialised": os.path.exists(home + "/custos-platform/initialised"),
+        "ca": os.path.exists(home + "/pki/ca.crt"),
+        "leftovers": sorted(os.listdir(home + "/manifests")) if os.path.isdir(home + "/manifests") else [],
+        "etcd": os.path.isdir("/var/lib/etcd/member"),
+    }
+
+
+def main():
+    """Prints everything."""
+    wanted = json.loads(sys.argv[1])
+    total, swap = memory()
+    facts = {
+        "os": release(),
+        "architecture": platform.machine(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "processors": os.cpu_count(),
+        "memory": total,
+        "swap": swap,
+        "hostname": platform.node(),
+        "machine_id": read("/etc/machine-id") or "",
+        "time": time.time(),
+        "root": os.geteuid() == 0,
+        "systemd": os.path.isdir("/run/systemd/system"),
+        "cgroup": 2 if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else 1,
+        "default_route": default_route(),
+        "listening": listening(),
+        "missing_packages": missing_packages(wanted["packages"]),
+        "modules": {name: module(name) for name in wanted["modules"]},
+        "sysctls": {name: read("/proc/sys/" + name.replace(".", "/")) for name in wanted["sysctls"]},
+        "volumes": {path: volume(path) for path in wanted["volumes"]},
+        "active": [unit for unit in wanted["units"] if output("systemctl", "is-active", unit).strip() == "active"],
+        "kubernetes": kubernetes(),
+        "artifacts": artifacts(wanted["artifacts"]) if wanted["artifacts"] else None,
+    }
+    print(json.dumps(facts))
+
+
+main()

@@ -1,0 +1,87 @@
+"""What steps work with: the inventory, and the ways to machines, cluster and Helm, each made when it is first needed."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bootstrap import paths
+from bootstrap.clients.ansible import Ansible
+from bootstrap.clients.kube import Kube
+from bootstrap.console import Console
+from bootstrap.errors import NotYet, Problem
+from bootstrap.inventory import Inventory
+from bootstrap.journal import Recorder
+from bootstrap.probe import Facts, look
+
+POLL = 1.0  # seconds between two looks at what is waited for
+
+
+@dataclass
+class Context:
+    """One run. `images` is auto, registry or lab: where the platform's images come from."""
+
+    inventory: Inventory
+    console: Console
+    journal: Recorder
+    images: str = "auto"
+
+    @property
+    def state(self) -> Path:
+        """The folder of all that belongs to this cluster."""
+        return paths.state(self.inventory.cluster.name)
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The kubeconfig: the user's own, or the one that was fetched from the control plane."""
+        return self.inventory.cluster.kubeconfig or self.state / "kubeconfig"
+
+    @functools.cached_property
+    def ansible(self) -> Ansible:
+        """The way to the machines."""
+        return Ansible(self.inventory, self.state / "ansible", self.console)
+
+    @functools.cached_property
+    def facts(self) -> dict[str, Facts]:
+        """What the machines look like, by name: asked once a run, and again after `forget_facts`."""
+        return look(self.inventory, self.ansible)
+
+    def forget_facts(self) -> None:
+        """The machines were changed: the next question asks them anew."""
+        self.__dict__.pop("facts", None)
+
+    @functools.cached_property
+    def kube(self) -> Kube:
+        """The way to the cluster. Raises NotYet where there is no kubeconfig yet."""
+        if not self.kubeconfig.exists():
+            if self.inventory.cluster.kubeconfig:
+                raise Problem(
+                    f"there is no kubeconfig {self.kubeconfig}",
+                    "write its path into the inventory as cluster.kubeconfig, or set KUBECONFIG",
+                )
+            raise NotYet("the cluster has not been formed yet")
+        return Kube(self.kubeconfig, self.inventory.cluster.context)
+
+    def forget_cluster(self) -> None:
+        """The kubeconfig was written anew: the next question uses it."""
+        self.__dict__.pop("kube", None)
+
+    def wait(self, what: str, timeout: float, state: Callable[[], str], remedy: Callable[[], str]) -> None:
+        """Look until `state` returns nothing; until then it says what is still missing, which people are shown.
+
+        Raises Problem with the last state and the `remedy` after `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        started = time.monotonic()
+        while missing := state():
+            if time.monotonic() > deadline:
+                raise Problem(f"{what}: not within {timeout:.0f} s; {missing}", remedy())
+            self.console.progress(self._progress(what, missing, started))
+            time.sleep(POLL)
+
+    def _progress(self, what: str, missing: str, started: float) -> str:
+        passed = f" ({time.monotonic() - started:.0f} s)" if self.console.interactive else ""
+        return f"waiting for {what}{passed}: {missing}"

@@ -1,0 +1,70 @@
+"""What the machines look like: asked by one small program for all of them at once, typed here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bootstrap.inventory import Inventory, Machine
+
+if TYPE_CHECKING:
+    from bootstrap.clients.ansible import Ansible
+
+# What a node needs of its distribution; the names are the same in Debian and Ubuntu.
+PACKAGES = (
+    "ca-certificates",
+    "conntrack",
+    "containerd",
+    "containernetworking-plugins",
+    "ethtool",
+    "ipset",
+    "iproute2",
+    "iptables",
+    "kmod",
+    "socat",
+    "util-linux",
+)
+# deb822_repository and apt on the machine need them; only where Kubernetes itself comes as packages.
+PACKAGES_FOR_REPOSITORY = ("gnupg", "python3-apt", "python3-debian")
+MODULES = ("overlay", "br_netfilter", "nf_conntrack")
+SYSCTLS = {
+    "net.ipv4.ip_forward": 1,
+    "net.bridge.bridge-nf-call-iptables": 1,
+    # At the default of 128 the kubelets and log readers of a busy machine run out of them.
+    "fs.inotify.max_user_instances": 8192,
+    "fs.inotify.max_user_watches": 524288,
+}
+UNITS = ("containerd.service", "kubelet.service", "custos-pod-network.service")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What one machine answered; `raw` is all of it, as bootstrap/ansible/files/probe.py writes it."""
+
+    raw: Mapping[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.raw[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def look(inventory: Inventory, ansible: Ansible) -> dict[str, Facts]:
+    """Ask all machines. Raises Problem that names those that cannot be reached."""
+    wanted = {machine.name: json.loads(json.dumps(_wanted(inventory, machine))) for machine in inventory.machines}
+    answers = ansible.run("probe", {"custos_wanted": wanted}).answers
+    return {name: Facts(answers[name]) for name in (machine.name for machine in inventory.machines)}
+
+
+def _wanted(inventory: Inventory, machine: Machine) -> dict[str, Any]:
+    return {
+        "packages": [*PACKAGES, *(() if inventory.artifacts else PACKAGES_FOR_REPOSITORY)],
+        "modules": MODULES,
+        "sysctls": list(SYSCTLS),
+        "volumes": ["/", "/var/lib/containerd", "/var/lib/kubelet", *(volume.path for volume in machine.volumes)],
+        "units": UNITS,
+        "artifacts": inventory.artifacts,
+    }

@@ -1,0 +1,108 @@
+"""Which workloads do not run yet, and what holds them up: the pod, its state, and the last event about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bootstrap.clients.kube import Kube, Manifest
+from bootstrap.errors import NotYet
+
+# What the kubelet calls an image that it cannot get.
+_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A pod that is not well: why, the last event, and what to do. `hard`: waiting alone will not mend it."""
+
+    pod: str
+    why: str
+    event: str
+    remedy: str
+    hard: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.pod}: {self.why}" + (f" [{self.event}]" if self.event else "")
+
+
+def unready_workloads(kube: Kube, workloads: Sequence[Manifest]) -> list[str]:
+    """A line for each Deployment, StatefulSet or DaemonSet that does not fully run in its newest version."""
+    lines = []
+    for workload in workloads:
+        kind, metadata = workload["kind"], workload["metadata"]
+        name = f"{kind} {metadata['name']}"
+        try:
+            live = kube.get(kube.path(workload))
+        except NotYet:
+            lines.append(f"{name} is not there")
+            continue
+        wanted, ready = _counts(live)
+        if live.get("status", {}).get("observedGeneration", 0) < live["metadata"]["generation"]:
+            lines.append(f"{name} has not been taken up yet")
+        elif ready < wanted:
+            lines.append(f"{name}: {ready} of {wanted} pods are ready{_blocking(kube, live)}")
+    return lines
+
+
+def _counts(live: Manifest) -> tuple[int, int]:
+    """Pods that are wanted, and those that are ready in the newest version."""
+    status = live.get("status", {})
+    match live["kind"]:
+        case "DaemonSet":
+            # Nodes that are down count as wanted, so that a wait names them.
+            wanted = status.get("desiredNumberScheduled", 0)
+            return wanted, min(status.get("updatedNumberScheduled", 0), status.get("numberReady", 0))
+        case _:
+            wanted = live["spec"].get("replicas", 1)
+            return wanted, min(status.get("updatedReplicas", 0), status.get("readyReplicas", 0))
+
+
+def _blocking(kube: Kube, live: Manifest) -> str:
+    labels = live["spec"]["selector"].get("matchLabels", {})
+    selector = ",".join(f"{key}={value}" for key, value in labels.items())
+    namespace = live["metadata"]["namespace"]
+    found = troubles(kube, kube.items(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector))
+    return f"; {found[0]}" if found else ""
+
+
+def troubles(kube: Kube, pods: Sequence[Manifest]) -> list[Trouble]:
+    """Those of the pods that are neither ready nor done, the ones that will not mend themselves first."""
+    found = [_trouble(kube, pod) for pod in pods if not _is_well(pod)]
+    return sorted(found, key=lambda trouble: not trouble.hard)
+
+
+def _is_well(pod: Manifest) -> bool:
+    status = pod.get("status", {})
+    if status.get("phase") == "Succeeded" or "deletionTimestamp" in pod["metadata"]:
+        return True
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", ()))
+
+
+def _trouble(kube: Kube, pod: Manifest) -> Trouble:
+    name, namespace = pod["metadata"]["name"], pod["metadata"].get("namespace", "default")
+    event = kube.last_event(namespace, "Pod", name)
+    describe = f"see `kubectl --namespace {namespace} describe pod {name}`"
+    status = pod.get("status", {})
+    for kind in ("initContainerStatuses", "containerStatuses"):
+        for container in status.get(kind, ()):
+            state = container.get("state", {})
+            waiting = state.get("waiting", {}).get("reason", "")
+            log = f"see `kubectl --namespace {namespace} logs {name} --container {container['name']}`"
+            if waiting in _IMAGE:
+                remedy = f"see that the image {container['image']} exists and that {pod['spec'].get('nodeName')} reaches its registry"
+                return Trouble(name, f"cannot get the image {container['image']}", event, remedy, hard=True)
+            if waiting == "CrashLoopBackOff":
+                ended = container.get("lastState", {}).get("terminated", {})
+                why = f"container {container['name']} ended with {ended.get('exitCode')} ({ended.get('reason')}), again and again"
+                return Trouble(name, why, event, log + " with --previous", hard=True)
+            if waiting and waiting not in ("PodInitializing", "ContainerCreating"):
+                return Trouble(name, f"container {container['name']}: {waiting}", event, describe, hard=True)
+            if "running" in state and not container["ready"] and kind == "initContainerStatuses":
+                return Trouble(name, f"its step {container['name']} is under way", event, log)
+            if "running" in state and not container["ready"]:
+                return Trouble(name, f"container {container['name']} runs, but is not ready", event, log)
+    scheduled: Manifest = next((c for c in status.get("conditions", ()) if c["type"] == "PodScheduled"), {})
+    if scheduled.get("status") == "False":
+        return Trouble(name, f"no node takes it: {scheduled.get('message')}", event, describe)
+    return Trouble(name, f"is {status.get('phase', 'Pending')}", event, describe)
