@@ -39,7 +39,8 @@ def check_values(
         except FindingsError as error:
             findings += error.findings
             continue
-        findings += wrong + cross_findings(values, catalogue, nodes, complete=not wrong)
+        found = wrong + cross_findings(values, catalogue, nodes, complete=not wrong)
+        findings += sorted(found, key=lambda finding: finding.line or 0)
     return findings
 
 

@@ -76,8 +76,8 @@ class _Drawing:
         chip = max((width_of(s.name) for s in self.columns), default=0) + 24
         stores_top = chips_top + chip + 40
         store_rows: list[Service | Store] = [*([self.config] if self.config else []), *self.topology.stores]
-        store_y = {row.name: stores_top + 24 + ROW * index for index, row in enumerate(store_rows)}
-        bottom = stores_top + 24 + ROW * len(store_rows)
+        store_y = {row.name: stores_top + 30 + ROW * index for index, row in enumerate(store_rows)}
+        bottom = stores_top + 30 + ROW * len(store_rows)
 
         self._bands(row_y, chips_top, chip, stores_top, bottom)
         self._wires(row_y, column_x, store_y, chips_top, chip)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +80,13 @@ def _read(name: str, file: Path) -> str:
     if file.is_dir():
         raise _error(name, "is a folder", allowed="a YAML file", mend="name the file in it")
     if not file.exists():
-        near = sorted(path.name for path in file.parent.glob("*.y*ml")) if file.parent.is_dir() else []
+        there = sorted(path.name for path in file.parent.glob("*.y*ml")) if file.parent.is_dir() else []
+        match = get_close_matches(file.name, there, n=1)
         raise _error(
-            name, "there is no such file", allowed=", ".join(near) + f" in {file.parent}" if near else None
+            name,
+            "there is no such file",
+            allowed=f"{', '.join(there)} in {file.parent}" if there else None,
+            nearest=str(file.parent / match[0]) if match else None,
         )
     if not file.is_file():
         raise _error(name, "is not a regular file", allowed="a YAML file")

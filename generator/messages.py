@@ -23,6 +23,7 @@ _TYPES = {
     "null": "nothing",
 }
 _MAX_SHOWN = 80
+_MAX_LISTED, _MAX_SHORTENED = 16, 8
 
 
 def show(value: object) -> str:
@@ -120,8 +121,9 @@ def _explain(error: ValidationError, document: Document, known_paths: Sequence[s
 
 def _join(names: Sequence[str]) -> str:
     """Names for people: a long list is cut, the nearest one is named apart."""
-    most = 30
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    if len(names) <= _MAX_LISTED:
+        return ", ".join(names)
+    return f"{', '.join(names[:_MAX_SHORTENED])} and {len(names) - _MAX_SHORTENED} more"
 
 
 def _same_name(key: str, here: str, known_paths: Sequence[str]) -> str | None:
@@ -137,7 +139,7 @@ def _same_name(key: str, here: str, known_paths: Sequence[str]) -> str | None:
 
 def _type_mend(value: object, kinds: Sequence[str]) -> str | None:
     if isinstance(value, str):
-        for kind, words in (("boolean", ("true", "false")), ("integer", None), ("number", None)):
+        for kind, words in (("boolean", ("true", "false", "yes", "no")), ("integer", None), ("number", None)):
             if kind in kinds and (value.lower() in words if words else value.lstrip("-").isdigit()):
                 return f"write {value} without quotes"
     if "string" in kinds and isinstance(value, bool | int | float):
