@@ -34,6 +34,11 @@ def console(state: Path, name: str) -> Path:
     return disks.folder(state, name) / "console.log"
 
 
+def powered_on(state: Path, name: str) -> Path:
+    """A file whose time is that of the last power-on."""
+    return disks.folder(state, name) / "powered-on"
+
+
 def start(state: Path, lab: Lab, machine: Machine, lab_lock: int) -> None:
     """Power the machine on and return at once; it outlives this program. The caller holds the lab's lock."""
     home = disks.folder(state, machine.name)
@@ -49,6 +54,7 @@ def start(state: Path, lab: Lab, machine: Machine, lab_lock: int) -> None:
         *("unshare", "--mount", "--propagation", "private", "--"),
         *(sys.executable, "-m", "lab.boot", json.dumps(asdict(plan))),
     ]
+    powered_on(state, machine.name).touch()
     with console(state, machine.name).open("wb") as output:
         subprocess.Popen(
             confine.argv(lab.name, machine.name, lab_lock, command),

@@ -49,6 +49,11 @@ def group(hierarchy: Hierarchy, lab: str, member: str = "") -> Path:
     return hierarchy.mount / TOP / lab / member
 
 
+def exists(lab: str) -> bool:
+    """Are there groups of the lab, with or without processes?"""
+    return any(group(hierarchy, lab).exists() for hierarchy in hierarchies())
+
+
 def create(lab: str, member: str, memory: int | None = None, cpus: float | None = None) -> None:
     """Make the group of a machine in every hierarchy; `memory` in bytes and `cpus` are limits."""
     for hierarchy in hierarchies():

@@ -27,9 +27,7 @@ class Lack:
 def lacks(lab: Lab, state: Path) -> list[Lack]:
     """What stands in the way of `up`; an empty list if nothing does."""
     if os.geteuid() != 0:
-        return [
-            Lack(f"the lab needs root, and this is user {os.geteuid()}", "run it as root, such as with sudo")
-        ]
+        return [Lack(f"the lab needs root, and this is user {os.geteuid()}", "run it as root, as with sudo")]
     found: list[Lack] = []
     for look in (_programs, _kernel, _control_groups, _memory, _disk):
         found.extend(look(lab, state))

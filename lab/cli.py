@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lab import access, check, description, lifecycle, paths, quantity, status
@@ -33,17 +34,16 @@ def _mistakes() -> Iterator[None]:
     try:
         yield
     except LabError as error:
-        err.print(f"[bold red]error:[/] {_plain(error.what)}", highlight=False)
-        err.print(f"[bold]what to do:[/] {_plain(error.remedy)}", highlight=False)
+        _tell(error.what, error.remedy)
         raise typer.Exit(1) from None
     except PermissionError as error:
-        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False)
-        err.print("[bold]what to do:[/] run it as root", highlight=False)
+        _tell(str(error), "run it as root")
         raise typer.Exit(1) from None
 
 
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")
+def _tell(what: str, remedy: str) -> None:
+    err.print(f"[bold red]error:[/] {escape(what)}", highlight=False, soft_wrap=True)
+    err.print(f"[bold]what to do:[/] {escape(remedy)}", highlight=False, soft_wrap=True)
 
 
 def _lab(file: Path | None) -> Lab:
@@ -143,7 +143,7 @@ def _warn(states: dict[str, str]) -> None:
     for name, word in states.items():
         if word != "running":
             err.print(
-                f"[yellow]{name} is {_plain(word)}[/]; `python -m lab ssh {name}` to look", highlight=False
+                f"[yellow]{name} is {escape(word)}[/]; `python -m lab ssh {name}` to look", highlight=False
             )
 
 

@@ -89,7 +89,12 @@ def load(path: Path) -> Lab:
             f"{path} does not describe a lab:\n  " + "\n  ".join(findings),
             f"{SCHEMA.name} says what is allowed",
         )
-    return _build(data)
+    try:
+        return _build(data)
+    except ValueError as error:
+        raise LabError(
+            f"{path} does not describe a lab: {error}", f"{SCHEMA.name} says what is allowed"
+        ) from None
 
 
 def _conflicts(data: dict[str, Any]) -> Iterator[str]:

@@ -50,7 +50,13 @@ def _locked(state: Path, tell: Reporter) -> Iterator[int]:
     with lock.hold(
         state / "lock", waiting=lambda: tell.step("another command works on this lab, waiting")
     ) as number:
-        yield number
+        try:
+            yield number
+        finally:
+            if record.read(state) is None:  # no lab came to be, or it is gone: leave nothing
+                (state / "lock").unlink()
+                if not any(state.iterdir()):
+                    state.rmdir()
 
 
 def up(lab: Lab, state: Path, tell: Reporter) -> Outcome:
@@ -97,6 +103,11 @@ def _claim(lab: Lab, state: Path) -> None:
     wanted = record.Record.of(lab)
     found = record.read(state)
     if found is None:
+        if cgroups.exists(lab.name):
+            raise LabError(
+                f"a lab called {lab.name} runs here whose state is not in {state}",
+                "name its folder in CUSTOS_LAB_STATE, or give this lab another name, bridge and subnet",
+            )
         network.refuse_taken(lab)
         record.write(state, wanted)
     elif found != wanted:
@@ -155,9 +166,6 @@ def down(state: Path, tell: Reporter) -> Outcome:
         found = record.read(state)
         if found is not None:
             _remove(found, state, tell, outcome.changed.append)
-        (state / "lock").unlink()
-    if not any(state.iterdir()):
-        state.rmdir()
     return outcome
 
 

@@ -1,5 +1,6 @@
 """Waiting until a machine that was powered on lets us in."""
 
+import re
 import socket
 import subprocess
 import time
@@ -14,7 +15,8 @@ from lab.errors import LabError
 # A machine takes 2 to 3 s on a quiet computer, and up to ten times as long on one that is busy.
 BOOT_SECONDS = 180.0
 _INTERVAL = 0.1
-_LINES = 15
+_CONSOLE_LINES = 5
+_JOURNAL_LINES = 15
 
 
 def wait(state: Path, lab: Lab, machines: list[Machine], say: Callable[[str, str], None]) -> dict[str, str]:
@@ -99,12 +101,16 @@ def failed_units(state: Path, machine: Machine) -> str:
 
 
 def tail(state: Path, machine: Machine) -> str:
-    """The end of the machine's journal, read from its disk; of its console if it has none yet."""
+    """The end of what the machine said since it was powered on: console, and journal read from its disk."""
+    lines = []
+    console = boot.console(state, machine.name)
+    if console.exists():
+        text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.read_text(errors="replace"))
+        lines += [line for line in text.splitlines() if line.strip()][-_CONSOLE_LINES:]
     journal = disks.folder(state, machine.name) / "upper/var/log/journal"
-    text = ""
-    if journal.exists():
-        command = ["journalctl", "--directory", str(journal), "--lines", str(_LINES), "--no-pager", "--quiet"]
-        text = subprocess.run(command, check=False, capture_output=True, text=True).stdout
-    if not text and boot.console(state, machine.name).exists():
-        text = boot.console(state, machine.name).read_text(errors="replace")
-    return "\n".join(f"  {line}" for line in text.splitlines()[-_LINES:]) or "  (it said nothing)"
+    since = boot.powered_on(state, machine.name)
+    if journal.exists() and since.exists():
+        command = ["journalctl", "--directory", str(journal), f"--since=@{since.stat().st_mtime:.0f}"]
+        command += ["--lines", str(_JOURNAL_LINES), "--no-pager", "--quiet"]
+        lines += subprocess.run(command, check=False, capture_output=True, text=True).stdout.splitlines()
+    return "\n".join(f"  {line}" for line in lines) or "  (it said nothing)"
