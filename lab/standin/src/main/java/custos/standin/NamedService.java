@@ -20,7 +20,7 @@ public class NamedService implements BindableService {
 
     private final String name;
 
-    NamedService(String name) {
+    public NamedService(String name) {
         this.name = name;
     }
 

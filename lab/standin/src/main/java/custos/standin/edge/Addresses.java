@@ -1,6 +1,7 @@
 package custos.standin.edge;
 
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.util.Locale;
 
 /** Tells a store that is there from one that the installation knowingly does without. */
@@ -17,14 +18,26 @@ final class Addresses {
      *
      * @param address a URL or host:port
      * @throws AbsentException where the address leads nowhere
+     * @throws IllegalStateException where it is no address
      */
     static String present(String key, String address) throws AbsentException {
         String given = address == null ? "" : address.trim();
-        URI uri = URI.create(given.contains("://") ? given : "any://" + given);
-        String host = uri.getHost() == null ? "" : uri.getHost().toLowerCase(Locale.ROOT);
+        String host = given.isEmpty() ? "" : host(key, given).toLowerCase(Locale.ROOT);
         if (host.isEmpty() || host.equals("localhost") || host.endsWith(".invalid") || host.endsWith(".invalid.")) {
             throw new AbsentException(key + " is '" + given + "': this installation is without that store");
         }
         return given;
+    }
+
+    private static String host(String key, String given) {
+        try {
+            String host = new URI(given.contains("://") ? given : "any://" + given).getHost();
+            if (host != null) {
+                return host;
+            }
+        } catch (URISyntaxException e) {
+            throw new IllegalStateException(key + " is '" + given + "', which is no address: " + e.getMessage(), e);
+        }
+        throw new IllegalStateException(key + " is '" + given + "', in which there is no host name");
     }
 }
