@@ -43,5 +43,5 @@ def _go(tool: Tool, arguments: list[str], doing: str) -> str:
     )
     if run.returncode != 0:
         last = "\n  ".join(run.stderr.strip().splitlines()[-12:])
-        raise ToolError(f"{doing} failed:\n  {last}\nGo used: {go}. The Go module proxy must be reachable.")
+        raise ToolError(f"{doing} failed:\n  {last}\nGo used: {go}; GOPROXY says where it downloads from.")
     return run.stdout

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from lab.commands import run
+from lab.errors import LabError
 from lab.images import host
 from lab.images.archive import ImageSpec, image_id, write_archive
-from lab.images.layers import build_layers, lowers, remove_tree
-from lab.images.recipes import HERE, Image, Recipe, absent_input, bundle_key, layer_key, recipes
+from lab.images.layers import build_layers, lowers, remove_tree, store
+from lab.images.recipes import HERE, Image, Recipe, absent_input, bundle_key, chain, layer_key, recipes
 from tools import ensure
 from tools.cache import cache_root, disk_use, locked, megabytes, say, step
 from tools.table import go_architecture, table
@@ -106,11 +107,15 @@ def _image_names() -> list[str]:
 
 def _complete(home: Path) -> bool:
     """Whether the bundle is there with every file in its full size."""
-    manifest = home / "manifest.json"
-    if not manifest.is_file():
-        return False
-    files = json.loads(manifest.read_text(encoding="utf-8"))["files"]
-    return all(_size(home / name) == size for name, size in files.items())
+    files = _manifest(home).get("files")
+    return files is not None and all(_size(home / name) == size for name, size in files.items())
+
+
+def _manifest(home: Path) -> dict[str, Any]:
+    """What is in the bundle; {} if it is not there or not complete."""
+    path = home / "manifest.json"
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return content
 
 
 def _size(path: Path) -> int | None:
@@ -133,7 +138,8 @@ def _make(names: list[str], home: Path) -> None:
             _archive(members, part / "images" / f"{archive}.tar")
     for program in PROGRAMS:
         shutil.copy2(ensure(program), part / "bin" / program)
-    _write_manifest(part, archives)
+    _check_names(part / "bin" / "kubeadm", {spec.reference for spec in specs})
+    _write_manifest(part, names, archives)
     remove_tree(home)
     part.rename(home)
 
@@ -144,8 +150,7 @@ def _spec(recipe: Recipe, image: Image) -> ImageSpec:
 
 def _archive(members: list[ImageSpec], target: Path) -> None:
     """Writes an archive, or takes the same one (same images) from the current bundle without another copy."""
-    manifest = bundle_path() / "manifest.json"
-    before = json.loads(manifest.read_text(encoding="utf-8"))["images"] if manifest.is_file() else []
+    before = _manifest(bundle_path())["images"] if _complete(bundle_path()) else []
     ours = {member.reference: image_id(member) for member in members}
     theirs = {entry["reference"]: entry["id"] for entry in before if entry["archive"] == target.name}
     if ours == theirs:
@@ -154,7 +159,19 @@ def _archive(members: list[ImageSpec], target: Path) -> None:
         write_archive(members, target)
 
 
-def _write_manifest(part: Path, archives: dict[str, list[ImageSpec]]) -> None:
+def _check_names(kubeadm: Path, references: set[str]) -> None:
+    """Raises LabError where an image that this kubeadm would run is not in the bundle."""
+    version = table()["kubernetes"].version
+    listing = [str(kubeadm), "config", "images", "list", f"--kubernetes-version={version}"]
+    wanted = set(run(listing).split())
+    absent = ", ".join(sorted(wanted - references))
+    if absent:
+        what = f"kubeadm {version} runs images that are not made here: {absent}"
+        raise LabError(what, f"give images these names in {HERE / 'recipes.yaml'}")
+
+
+def _write_manifest(part: Path, names: list[str], archives: dict[str, list[ImageSpec]]) -> None:
+    layers = sorted({layer_key(recipe.name) for name in names for recipe in chain(name)})
     images = [
         {
             "reference": member.reference,
@@ -166,20 +183,28 @@ def _write_manifest(part: Path, archives: dict[str, list[ImageSpec]]) -> None:
         for member in members
     ]
     files = {str(path.relative_to(part)): _size(path) for path in sorted(part.rglob("*")) if path.is_file()}
-    content = {"kubernetes": table()["kubernetes"].version, "images": images, "files": files}
+    version = table()["kubernetes"].version
+    content = {"kubernetes": version, "images": images, "files": files, "layers": layers}
     (part / "manifest.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _make_current(home: Path) -> None:
-    """Points `current` to `home` in one step, and removes bundles older than the `KEPT` newest."""
+    """Points `current` to `home` in one step; removes bundles beyond the `KEPT` newest, and their layers."""
     fresh = _bundles() / ".current.new"
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(home.name)
     os.utime(home)
     fresh.rename(_bundles() / "current")
-    found = [path for path in _bundles().iterdir() if path.is_dir() and not path.is_symlink()]
-    for old in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT:]:
-        remove_tree(old)
+    found = [path for path in _bundles().iterdir() if not path.is_symlink()]
+    complete = [path for path in found if _complete(path)]
+    kept = sorted(complete, key=lambda path: path.stat().st_mtime, reverse=True)[:KEPT]
+    for path in found:
+        if path not in kept:
+            remove_tree(path)
+    needed = {key for path in kept for key in _manifest(path).get("layers", [])}
+    for layer in store().iterdir():
+        if layer.name not in needed:
+            remove_tree(layer)
 
 
 def _report(home: Path) -> None:

@@ -70,10 +70,14 @@ def _make(recipe: Recipe, home: Path) -> None:
         ensure(program)  # says itself how long it takes
     started = math.floor(time.time())
     with step(f"layer {recipe.name}"):
-        if recipe.debian:
-            _debian(recipe.debian, work / "root")
-        if recipe.script:
-            _script(recipe, work)
+        try:
+            if recipe.debian:
+                _debian(recipe.debian, work / "root")
+            if recipe.script:
+                _script(recipe, work)
+        except LabError as error:
+            remedy = f"its packages come from {MIRROR} (CUSTOS_DEBIAN_MIRROR names another mirror); run again"
+            raise LabError(f"layer {recipe.name}: {error.what}", remedy) from error
         _clean(work / "root")
         _put(recipe, work)
         fix_times(work / "root", started)

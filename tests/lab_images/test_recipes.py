@@ -1,0 +1,98 @@
+"""The table of images, and the keys that say when something has to be made anew."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.images import recipes as module
+from lab.images.recipes import absent_input, chain, layer_key, recipes, reference
+
+
+@pytest.fixture
+def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the recipes to change; the caches are emptied before and after."""
+    home = tmp_path / "lab" / "images"
+    shutil.copytree(module.HERE, home, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(module.CHECKOUT / "lab/standin/src/main", tmp_path / "lab/standin/src/main")
+    shutil.copy(module.CHECKOUT / "lab/standin/pom.xml", tmp_path / "lab/standin/pom.xml")
+    (tmp_path / "generator/catalogue").mkdir(parents=True)
+    shutil.copy(module.CHECKOUT / "generator/catalogue/services.yaml", tmp_path / "generator/catalogue")
+    monkeypatch.setattr(module, "HERE", home)
+    monkeypatch.setattr(module, "CHECKOUT", tmp_path)
+    forget()
+    yield tmp_path
+    forget()
+
+
+def forget() -> None:
+    recipes.cache_clear()
+    layer_key.cache_clear()
+
+
+def keys() -> dict[str, str]:
+    forget()
+    return {name: layer_key(name) for name in recipes()}
+
+
+def append(path: Path) -> None:
+    path.write_text(path.read_text() + "\n# changed\n")
+
+
+@pytest.mark.parametrize(
+    ("changed", "anew"),
+    [
+        ("lab/images/recipes/java.sh", {"java", "custos-standin"}),
+        ("lab/images/recipes/mysql/my.cnf", {"mysql"}),
+        ("lab/images/recipes/pause/pause.c", {"pause"}),
+        ("lab/images/recipes/netfilter.sh", {"netfilter", "kube-proxy", "kube-router"}),
+        ("lab/standin/pom.xml", {"custos-standin"}),
+        ("generator/catalogue/services.yaml", {"custos-standin"}),
+        ("lab/images/recipes.yaml", set()),
+    ],
+)
+def test_a_changed_input_renews_its_layer_and_those_above(copied: Path, changed: str, anew: set[str]) -> None:
+    before = keys()
+    append(copied / changed)
+    after = keys()
+    assert {name for name in before if before[name] != after[name]} == anew
+
+
+def test_a_new_source_file_is_an_input(copied: Path) -> None:
+    before = keys()["custos-standin"]
+    (copied / "lab/standin/src/main/java/New.java").write_text("class New {}\n")
+    assert keys()["custos-standin"] != before
+
+
+def test_a_project_that_is_not_there_is_named(copied: Path) -> None:
+    (copied / "lab/standin/pom.xml").unlink()
+    forget()
+    assert absent_input(recipes()["custos-standin"]) == "lab/standin/pom.xml"
+    assert absent_input(recipes()["mysql"]) is None
+
+
+def test_every_recipe_stands_on_one_before_it_and_has_its_files() -> None:
+    seen: set[str] = set()
+    for name, recipe in recipes().items():
+        assert recipe.below is None or recipe.below in seen, name
+        assert [part.name for part in chain(name)][-1] == name
+        assert recipe.script is None or recipe.script.is_file()
+        for source in [*recipe.mapping("files"), *recipe.mapping("compile")]:
+            assert (module.HERE / source).is_file(), source
+        seen.add(name)
+
+
+def test_names_are_unique_and_carry_the_tools_versions() -> None:
+    names = [recipe.image.reference for recipe in recipes().values() if recipe.image]
+    assert len(names) == len(set(names))
+    assert reference("registry.k8s.io/etcd:{etcd_number}-0") in names
+    assert all("{" not in name and not name.endswith(":latest") for name in names)
+
+
+def test_a_checkout_elsewhere_has_the_same_keys(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = keys()
+    monkeypatch.undo()
+    assert keys() == elsewhere
