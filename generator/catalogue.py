@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from generator.errors import Finding, FindingsError, KeyPath
 from generator.loading import Document, load_mapping
-from generator.messages import nearest, schema_findings
+from generator.messages import join, nearest, schema_findings
 
 ROOT = Path(__file__).parent
 CATALOGUE = ROOT / "catalogue"
@@ -218,7 +218,7 @@ def _references(document: Document, stores: dict[str, Any]) -> list[Finding]:
                 key=path,
                 message=message,
                 found=found,
-                allowed=", ".join(allowed) or None,
+                allowed=join(allowed) or None,
                 nearest=nearest(found, allowed),
                 **more,
             )

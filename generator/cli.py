@@ -141,18 +141,18 @@ def _draw(options: argparse.Namespace) -> int:
         raise FindingsError(findings)
     machines = read_machines(options.inventory) if options.inventory else []
     graph = topology(values, catalogue, machines)
+    picture = draw(graph, f"Custos Platform: {file.stem}")
+    if options.output:
+        try:
+            options.output.write_text(picture, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{options.output}: cannot be written: {error.strerror}") from error
     if options.json:
         print(json.dumps(graph.as_json(), ensure_ascii=False, indent=2))
-        return 0
-    picture = draw(graph, f"Custos Platform: {file.stem}")
-    if options.output is None:
+    elif options.output:
+        print(f"{options.output}: {len(graph.services)} services, {len(graph.stores)} stores")
+    else:
         print(picture, end="")
-        return 0
-    try:
-        options.output.write_text(picture, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{options.output}: cannot be written: {error.strerror}") from error
-    print(f"{options.output}: {len(graph.services)} services, {len(graph.stores)} stores")
     return 0
 
 

@@ -1,8 +1,8 @@
 """Draws a topology as SVG: rows call, columns are called, and a dot says who talks to whom.
 
 Two dozen services with a hundred edges make a hairball of arrows; on a grid each edge has a place of its own,
-and adding a service adds a row or a column. Layers from top to bottom: public and integration (rows on the left),
-core (columns), stores (rows below), machines.
+and adding a service adds a row or a column. Layers from top to bottom: public and integration (rows), core
+(columns), stores (rows below), machines.
 """
 
 from __future__ import annotations
@@ -49,13 +49,17 @@ class _Drawing:
         self.title = title
         self.parts: list[str] = []
         services = topology.services
-        called = {callee for service in services for callee in service.calls}
+        called = {callee for s in services if s.kind != "proxy" for callee in s.calls}
         self.config = next((service for service in services if service.name == topology.config), None)
         # The proxy calls services that are rows themselves: it has a column of its own beside the users.
         self.proxies = [service for service in services if service.kind == "proxy"]
         self.rows = [s for s in services if s.public and s.kind != "proxy"]
-        self.columns = [s for s in services if not s.public and s is not self.config and s.kind != "proxy"]
-        self.inner = [s for s in self.columns if any(name in called for name in s.calls) and s.calls]
+        self.columns = [
+            s
+            for s in services
+            if (not s.public or s.name in called) and s is not self.config and s.kind != "proxy"
+        ]
+        self.inner = [s for s in self.columns if s.calls and not s.public]
 
         label = max((width_of(s.name) for s in (*self.rows, *self.inner)), default=120) + 20
         path = max((width_of(self._ways(s), SMALL) for s in self.rows), default=0)
@@ -65,8 +69,33 @@ class _Drawing:
         self.grid_x = self.label_x + label + 24
         self.grid_right = self.grid_x + COLUMN * len(self.columns)
         self.trunk_x = self.grid_right + 18
+        # Stores that a row needs itself, each with a line of its own beside the config server's.
+        self.row_stores = {
+            name: self.trunk_x + 22 * number
+            for number, name in enumerate(
+                (
+                    store.name
+                    for store in topology.stores
+                    if any(store.name in s.needs for s in self.rows if s not in self.columns)
+                ),
+                1,
+            )
+        }
+        # Stores that a row needs itself, each with a line of its own beside the config server's.
+        self.row_stores = {
+            name: self.trunk_x + 22 * number
+            for number, name in enumerate(
+                (
+                    store.name
+                    for store in topology.stores
+                    if any(store.name in s.needs for s in self.rows if s not in self.columns)
+                ),
+                1,
+            )
+        }
         legend = 250
-        self.width = self.trunk_x + 40 + legend + MARGIN
+        self.legend_x = self.trunk_x + 22 * len(self.row_stores) + 40
+        self.width = self.legend_x + legend + MARGIN
         self.y = 96.0
 
     def svg(self) -> str:
@@ -147,7 +176,9 @@ class _Drawing:
             layer = "core" if inner else "integration"
             targets = [column_x[name] for name in service.calls if name in column_x]
             configured = self.config and service.configured and not inner
-            end = self.trunk_x if configured else max(targets, default=start)
+            by_row = service in self.rows and service not in self.columns
+            own = [x for name, x in self.row_stores.items() if by_row and name in service.needs]
+            end = max(*targets, *own, self.trunk_x if configured else start, start)
             self._line(start, y, end, y, COLOURS[layer][1], opacity=0.55)
             for name in service.calls:
                 if name in column_x:
@@ -181,6 +212,24 @@ class _Drawing:
                 top = min(row_y[s.name] for s in rows)
                 self._line(self.trunk_x, top, self.trunk_x, y, COLOURS["config"][1], opacity=0.7)
                 dots.append(self._dot(self.trunk_x, y, COLOURS["config"][2], f"all of them → {name}"))
+            direct = [s for s in self.rows if name in s.needs and s not in self.columns]
+            if direct:
+                x = self.row_stores[name]
+                self._line(start, y, x, y, COLOURS[layer][1], opacity=0.7)
+                self._line(x, row_y[direct[0].name], x, y, COLOURS[layer][1], opacity=0.7)
+                dots.append(self._dot(x, y, COLOURS[layer][2], f"{len(direct)} services → {name}"))
+            for service in direct:
+                about = f"{service.name} → {name}"
+                dots.append(self._dot(x, row_y[service.name], COLOURS[layer][2], about))
+            direct = [s for s in self.rows if name in s.needs and s not in self.columns]
+            if direct:
+                x = self.row_stores[name]
+                self._line(start, y, x, y, COLOURS[layer][1], opacity=0.7)
+                self._line(x, row_y[direct[0].name], x, y, COLOURS[layer][1], opacity=0.7)
+                dots.append(self._dot(x, y, COLOURS[layer][2], f"{len(direct)} services → {name}"))
+            for service in direct:
+                about = f"{service.name} → {name}"
+                dots.append(self._dot(x, row_y[service.name], COLOURS[layer][2], about))
         self.parts += dots
 
     def _callers(self, name: str, row_y: dict[str, float]) -> Iterable[tuple[float, str]]:
@@ -273,7 +322,7 @@ class _Drawing:
                 self._text(self.label_x - 8, y + 4, row.detail, anchor="end", size=SMALL, colour=SOFT)
 
     def _legend(self, top: float) -> None:
-        x = self.trunk_x + 40
+        x = self.legend_x
         entries = [
             ("public", "reachable by users"),
             ("integration", "public and integration service"),

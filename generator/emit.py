@@ -34,7 +34,8 @@ def text(value: Any) -> str:
     if _AMOUNT.fullmatch(value) or (_PLAIN.fullmatch(value) and _is_text(value)):
         return str(value)
     if not value or not value.isprintable() or value.isdigit():
-        return json.dumps(value, ensure_ascii=False)
+        quoted = json.dumps(value, ensure_ascii=False)
+        return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)
     return "'" + value.replace("'", "''") + "'" if '"' in value or "\\" in value else f'"{value}"'
 
 

@@ -75,7 +75,7 @@ def _explain(error: ValidationError, document: Document, known_paths: Sequence[s
                     yield finding(
                         "unknown key",
                         (*path, key),
-                        allowed=_join(allowed) or "no keys here",
+                        allowed=join(allowed) or "no keys here",
                         nearest=(f"{here}.{near}" if here and near else near) or elsewhere,
                     )
         case "type":
@@ -88,7 +88,7 @@ def _explain(error: ValidationError, document: Document, known_paths: Sequence[s
             yield finding(
                 "is none of the values there are",
                 found=found,
-                allowed=_join(choices),
+                allowed=join(choices),
                 nearest=near,
                 mend=schema.get("x-mend"),
             )
@@ -119,7 +119,7 @@ def _explain(error: ValidationError, document: Document, known_paths: Sequence[s
             yield finding(error.message, found=found, allowed=words)
 
 
-def _join(names: Sequence[str]) -> str:
+def join(names: Sequence[str]) -> str:
     """Names for people: a long list is cut, the nearest one is named apart."""
     if len(names) <= _MAX_LISTED:
         return ", ".join(names)

@@ -213,7 +213,9 @@ def _swap_in(output: Path, files: dict[str, bytes]) -> None:
             path = fresh / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-            path.chmod(0o644)
+        # Whatever the umask says: the chart is not secret and nothing in it runs.
+        for path in (fresh, *fresh.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
         if output.exists():
             output.rename(old)
         try:

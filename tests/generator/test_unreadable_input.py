@@ -12,7 +12,8 @@ from generator.check import check_values
 Findings = Callable[[str | bytes], list[str]]
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
-    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n"
+    for old, new in zip("abcdefgh", "bcdefghi", strict=True)
 )
 CHAIN = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 3000))
 
@@ -23,7 +24,8 @@ CHAIN = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1,
         pytest.param(
             "mysql:\n  replicas: 3\n persistence: {}\n",
             "values.yaml:3: is not YAML: while parsing a block mapping: did not find expected key; "
-            "found persistence: {}; mend: check indentation, quotes and colons on this line and the one above",
+            "found persistence: {}; "
+            "mend: check indentation, quotes and colons on this line and the one above",
             id="malformed",
         ),
         pytest.param(
@@ -41,7 +43,8 @@ CHAIN = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1,
         ),
         pytest.param(
             "mysql:\n  replicas: 3\n  enabled: true\n  replicas: 5\n",
-            "values.yaml:4: mysql.replicas: the key stands twice; found first on line 2; mend: keep one of them",
+            "values.yaml:4: mysql.replicas: the key stands twice; found first on line 2; "
+            "mend: keep one of them",
             id="duplicate key",
         ),
         pytest.param(
@@ -148,7 +151,8 @@ def test_missing_file_and_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     Path("values/prod.yaml").touch()
     findings = check_values([Path("values/prd.yaml"), Path("values"), Path("elsewhere/x.yaml")])
     assert [str(finding) for finding in findings] == [
-        "values/prd.yaml: there is no such file; allowed: prod.yaml in values; did you mean values/prod.yaml?",
+        "values/prd.yaml: there is no such file; allowed: prod.yaml in values; "
+        "did you mean values/prod.yaml?",
         "values: is a folder; allowed: a YAML file; mend: name the file in it",
         "elsewhere/x.yaml: there is no such file",
     ]

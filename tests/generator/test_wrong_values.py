@@ -48,14 +48,16 @@ URL = "allowed: http:// or https://, a host and perhaps a port and path, without
         ),
         pytest.param(
             "mysql: {replica: 3}",
-            "mysql.replica: unknown key; allowed: enabled, replicas, persistence, resources, agent, scheduling, "
-            "image, bufferPoolSize, config, invisiblePrimaryKey, recovery; did you mean mysql.replicas?",
+            "mysql.replica: unknown key; allowed: enabled, replicas, persistence, resources, agent, "
+            "scheduling, image, bufferPoolSize, config, invisiblePrimaryKey, recovery; "
+            "did you mean mysql.replicas?",
             id="misspelt key",
         ),
         pytest.param(
             "mysql: {size: 28Gi}",
-            "mysql.size: unknown key; allowed: enabled, replicas, persistence, resources, agent, scheduling, "
-            "image, bufferPoolSize, config, invisiblePrimaryKey, recovery; did you mean mysql.persistence.size?",
+            "mysql.size: unknown key; allowed: enabled, replicas, persistence, resources, agent, "
+            "scheduling, image, bufferPoolSize, config, invisiblePrimaryKey, recovery; "
+            "did you mean mysql.persistence.size?",
             id="key in the wrong place",
         ),
         pytest.param(
@@ -225,8 +227,10 @@ def test_global_stays_open(findings_of: Findings, content: str) -> None:
         (
             "cron",
             ["0 2 * * *", "*/15 0-6,12 1,15 * 1-5", "@daily", "59 23 31 12 7"],
-            ["", "0 2 * *", "0 2 * * * *", "60 2 * * *", "0 24 * * *", "0 2 0 * *", "0 2 * 13 *", "0 2 * * 8"]
-            + ["daily", "@never", "a b c d e", "0 2 * * */0"],
+            [
+                *("", "0 2 * *", "0 2 * * * *", "60 2 * * *", "0 24 * * *", "0 2 0 * *", "0 2 * 13 *"),
+                *("0 2 * * 8", "daily", "@never", "a b c d e", "0 2 * * */0"),
+            ],
         ),
     ],
 )

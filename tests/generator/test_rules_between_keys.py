@@ -1,0 +1,239 @@
+"""Rules between keys: values → all findings, word by word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from generator.catalogue import Catalogue
+from generator.check import check_values
+
+Findings = Callable[[str | bytes], list[str]]
+
+WITHOUT = "custos: {withoutStores: [keycloak, vault, kafka, smtp, cilogon]"
+CORE_ONLY = ", ".join(
+    f"{name}: {{enabled: false}}"
+    for name in (
+        *(f"{name}-management-service" for name in ("tenant", "user", "identity", "group", "sharing")),
+        *(f"{name}-management-service" for name in ("agent", "resource-secret", "log")),
+        *("scim-service", "custos-integration-services-swagger", "custos-grpc-web-proxy"),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "findings"),
+    [
+        pytest.param(
+            "custos: {withoutStores: [keycloak, kafka, smtp, cilogon]}",
+            [
+                "values.yaml: global.vault.host: Vault is needed by credential-store-core-service and "
+                'resource-secret-core-service, but is nowhere; found ""; '
+                "mend: set global.vault.host and global.vault.existingSecret, "
+                "or add vault to custos.withoutStores"
+            ],
+            id="store needed and nowhere",
+        ),
+        pytest.param(
+            "mysql: {enabled: false}\n" + WITHOUT + "}",
+            [
+                "values.yaml:1: mysql.enabled: MySQL is needed by tenant-profile-core-service, "
+                "credential-store-core-service, iam-admin-core-service and 9 more, but is nowhere; "
+                "found false; "
+                "mend: set global.mysql.host and global.mysql.existingSecret and global.mysql.caSecret, "
+                "or set mysql.enabled to true"
+            ],
+            id="store switched off and needed",
+        ),
+        pytest.param(
+            "mysql: {enabled: false}\nglobal: {mysql: {host: db, existingSecret: users}}\n" + WITHOUT + "}",
+            [
+                "values.yaml:2: global.mysql.caSecret: MySQL is needed by tenant-profile-core-service, "
+                "credential-store-core-service, iam-admin-core-service and 9 more, "
+                'but how to log in is not said (global.mysql.caSecret); found ""; '
+                "mend: set global.mysql.caSecret, or set mysql.enabled to true"
+            ],
+            id="store elsewhere without its CA",
+        ),
+        pytest.param(
+            "global: {mysql: {host: db}}\n" + WITHOUT + "}",
+            [
+                "values.yaml:1: global.mysql.host: "
+                "MySQL runs in this release and is also said to be elsewhere; "
+                'found "db"; mend: empty global.mysql.host or set mysql.enabled to false'
+            ],
+            id="store both here and elsewhere",
+        ),
+        pytest.param(
+            "global: {vault: {host: v, existingSecret: t}}\n" + WITHOUT + "}",
+            [
+                "values.yaml:2: custos.withoutStores: Vault is said to be absent, yet global.vault.host and "
+                'global.vault.existingSecret is set; found "vault"; '
+                "mend: take vault out of custos.withoutStores"
+            ],
+            id="store both absent and given",
+        ),
+        pytest.param(
+            WITHOUT + ", services: {custos-logging: {enabled: false}, " + CORE_ONLY + "}}",
+            [],
+            id="a service off that nobody needs",
+        ),
+        pytest.param(
+            WITHOUT + ", services: {user-profile-core-service: {enabled: false}, " + CORE_ONLY + "}}",
+            [
+                "values.yaml:1: custos.services.user-profile-core-service.enabled: is off, but "
+                "custos-messaging-core-service cannot do without it; found false; "
+                "mend: switch it on, or switch off custos-messaging-core-service"
+            ],
+            id="a peer off",
+        ),
+        pytest.param(
+            WITHOUT + ", services: {custos-configuration-service: {enabled: false}}}",
+            [
+                "values.yaml:1: custos.services.custos-configuration-service.enabled: is off, but "
+                "tenant-profile-core-service, credential-store-core-service, iam-admin-core-service "
+                "and 19 more cannot do without it; found false; mend: switch it on, or switch off "
+                "tenant-profile-core-service, credential-store-core-service, iam-admin-core-service "
+                "and 19 more"
+            ],
+            id="the config server off",
+        ),
+        pytest.param(
+            "mysql: {enabled: false}\ncustos: {enabled: false}", [], id="nothing on, nothing needed"
+        ),
+        pytest.param(
+            "mysql: {resources: {requests: {memory: 2Gi, cpu: 1}, limits: {cpu: 1000m}}}\n" + WITHOUT + "}",
+            [
+                'values.yaml:1: mysql.resources.requests.memory: requests more than the limit; found "2Gi"; '
+                "allowed: at most 1Gi, which is mysql.resources.limits.memory; "
+                "mend: lower the request or raise the limit"
+            ],
+            id="request above the limit, equal ones are fine",
+        ),
+        pytest.param(
+            WITHOUT + ", resources: {limits: {cpu: 1}}, "
+            "services: {custos-logging: {resources: {requests: {cpu: 1.5}}}}}",
+            [
+                "values.yaml:1: custos.services.custos-logging.resources.requests.cpu: "
+                "requests more than the limit; found 1.5; "
+                "allowed: at most 1, which is custos.services.custos-logging.resources.limits.cpu; "
+                "mend: lower the request or raise the limit"
+            ],
+            id="a service's request above the limit of all",
+        ),
+        pytest.param(
+            "mysql: {bufferPoolSize: 2G}\n" + WITHOUT + "}",
+            [
+                "values.yaml:1: mysql.resources.limits.memory: is too little for a buffer pool of 2G: "
+                'mysqld would be killed for lack of memory; found "1Gi"; allowed: at least 2648Mi; '
+                "mend: raise it or lower mysql.bufferPoolSize"
+            ],
+            id="buffer pool above the memory limit",
+        ),
+        pytest.param(
+            WITHOUT + ", replicas: 3}",
+            [
+                "values.yaml:1: custos.replicas: 36 pods with 5 connections each are more than MySQL's "
+                "max_connections of 151; found 3; mend: raise mysql.config.max_connections to 190, "
+                "or lower custos.mends.hikariPoolSize"
+            ],
+            id="more connections than MySQL takes",
+        ),
+        pytest.param(
+            "mysql: {config: {max_connections: 190}}\n" + WITHOUT + ", replicas: 3}",
+            [],
+            id="as many connections as MySQL is told to take",
+        ),
+        pytest.param(
+            WITHOUT + ", profile: production}",
+            [
+                "values.yaml:1: custos.profile: makes iam-admin and identity exit: they want Secret "
+                'tls-keycloak-secret in namespace keycloak; found "production"; allowed: any other name; '
+                "mend: leave it out"
+            ],
+            id="a profile that makes services exit",
+        ),
+        pytest.param(
+            "global: {keycloak: {host: k, scheme: http, existingSecret: s}}\n"
+            "custos: {withoutStores: [vault, kafka, smtp, cilogon]}",
+            [
+                'values.yaml:1: global.keycloak.scheme: does not fit port 443; found "http"; allowed: https; '
+                "mend: change global.keycloak.scheme or global.keycloak.port"
+            ],
+            id="plaintext on the port of TLS",
+        ),
+        pytest.param(
+            "custos: {withoutStores: [keycloak, vault, kafka, cilogon], smtp: {host: m, existingSecret: s}}",
+            [
+                "values.yaml:1: custos.smtp.sender: is missing although there is a mail relay; "
+                'found ""; mend: set it to a mail address'
+            ],
+            id="mail relay without a sender",
+        ),
+        pytest.param(
+            "mysql: {recovery: {bootstrapFrom: custos-mysql-3}}\n" + WITHOUT + "}",
+            [
+                "values.yaml:1: mysql.recovery.bootstrapFrom: is none of MySQL's pods; "
+                'found "custos-mysql-3"; allowed: <release>-mysql-0 to <release>-mysql-2'
+            ],
+            id="recovery from a pod that is none",
+        ),
+        pytest.param(
+            "mysql: {recovery: {bootstrapFrom: custos-mysql-2}}\n" + WITHOUT + "}",
+            [],
+            id="recovery from a pod",
+        ),
+    ],
+)
+def test_findings(findings_of: Findings, content: str, findings: list[str]) -> None:
+    assert findings_of(content) == findings
+
+
+INVENTORY = """
+cluster: {name: small, engine: kubeadm}
+machines:
+  - {name: a, address: 192.0.2.1, roles: [control-plane, etcd]}
+  - {name: b, address: 192.0.2.2, roles: [worker]}
+  - {name: c, address: 192.0.2.3, roles: [etcd, worker]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("inventory", "findings"),
+    [
+        pytest.param(
+            INVENTORY,
+            [
+                "values.yaml:1: mysql.replicas: is more than the inventory's machines that run pods, "
+                "and each pod wants one of its own; found 3; allowed: at most 2; "
+                "mend: add workers, lower it, or set mysql.scheduling.spread to preferHost"
+            ],
+            id="too few workers",
+        ),
+        pytest.param("cluster: {name: theirs, engine: existing}", [], id="machines are not known"),
+        pytest.param(
+            "machines: 3",
+            [
+                "inventory.yaml:1: machines: is not a list of machines; "
+                "allowed: entries with name, address and roles; "
+                "mend: python -m bootstrap plan inventory.yaml says what is wrong with it"
+            ],
+            id="no inventory",
+        ),
+    ],
+)
+def test_against_an_inventory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inventory: str, findings: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("inventory.yaml").write_text(inventory)
+    Path("values.yaml").write_text("mysql: {replicas: 3}\n" + WITHOUT + "}")
+    found = check_values([Path("values.yaml")], Path("inventory.yaml"))
+    assert [str(finding) for finding in found] == findings
+
+
+def test_every_store_that_a_service_needs_has_facts(catalogue: Catalogue) -> None:
+    needs = {need for facts in catalogue.services.values() for need in facts["needs"]}
+    assert needs <= catalogue.stores.keys()
