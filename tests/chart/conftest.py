@@ -1,0 +1,127 @@
+"""Charts as the generator writes them, and what Helm makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from generator.render import chart_files
+from tests.chart import helm
+from tests.chart.helm import Object
+
+PROJECT = Path(__file__).parents[2]
+LONGEST_RELEASE = "r" * 53  # Helm allows no more
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to install the chart: which values file it is rendered from, and what Helm is told besides."""
+
+    name: str
+    values: str
+    release: str = "custos"
+    scenario: str = ""  # a file of the chart's own ci/
+    settings: tuple[str, ...] = field(default=())  # helm --set
+
+
+CASES = [
+    Case("prod", "prod"),
+    Case("lab", "lab"),
+    Case("minimal", "minimal"),
+    Case("external", "external"),
+    Case("ci-minimal", "prod", scenario="minimal-values.yaml"),
+    Case("ci-mysql-only", "prod", scenario="mysql-only-values.yaml"),
+    Case("long-name", "prod", release=LONGEST_RELEASE),
+    Case("other-name", "lab", release="team-a"),
+    Case(
+        "mends-off",
+        "prod",
+        settings=(
+            "custos.mends.tracingOff=false",
+            "custos.mends.hikariPoolSize=0",
+            "custos.mends.actuatorExposure=",
+            "custos.mends.explicitCommand=false",
+            "custos.mends.healthGroups=false",
+            "mysql.invisiblePrimaryKey=false",
+        ),
+    ),
+    Case(
+        "mirror",
+        "prod",
+        settings=(
+            "global.imageRegistry=mirror.example.org/all",
+            "global.imagePullSecrets[0].name=mirror",
+            "custos.scheduling.spread=host",
+            "custos.scheduling.nodeSelector.role=custos",
+        ),
+    ),
+]
+
+
+@pytest.fixture(scope="session")
+def chart(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The chart rendered from values/NAME.yaml, once a session."""
+
+    @cache
+    def render(values: str) -> Path:
+        folder = tmp_path_factory.mktemp(f"chart-{values}")
+        for path, content in chart_files(PROJECT / "values" / f"{values}.yaml").items():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        return folder
+
+    return render
+
+
+@pytest.fixture(scope="session")
+def objects_of(chart: Callable[[str], Path]) -> Callable[[Case], list[Object]]:
+    """The objects of a case, rendered once a session; tests must not change them."""
+
+    @cache
+    def render(case: Case) -> list[Object]:
+        folder = chart(case.values)
+        options = ["--values", str(folder / "ci" / case.scenario)] if case.scenario else []
+        for setting in case.settings:
+            options += ["--set", setting]
+        return helm.template(folder, *options, release=case.release)
+
+    return render
+
+
+@pytest.fixture(params=CASES, ids=lambda case: case.name)
+def case(request: pytest.FixtureRequest) -> Case:
+    """Each way to install the chart."""
+    assert isinstance(request.param, Case)
+    return request.param
+
+
+@pytest.fixture
+def objects(case: Case, objects_of: Callable[[Case], list[Object]]) -> list[Object]:
+    """The objects of each way to install the chart."""
+    return objects_of(case)
+
+
+@pytest.fixture(scope="session")
+def prod(objects_of: Callable[[Case], list[Object]]) -> list[Object]:
+    """The objects of production."""
+    return objects_of(CASES[0])
+
+
+@pytest.fixture(scope="session")
+def external(objects_of: Callable[[Case], list[Object]]) -> list[Object]:
+    """The objects of an installation whose stores are all elsewhere."""
+    return objects_of(next(case for case in CASES if case.name == "external"))
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> dict[str, Any]:
+    """The catalogue as people edit it."""
+    loaded: dict[str, Any] = yaml.safe_load((PROJECT / "generator/catalogue/services.yaml").read_text())
+    return loaded

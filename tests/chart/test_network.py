@@ -1,0 +1,161 @@
+"""Network policies: exactly the edges of the catalogue, both ways."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.chart.conftest import Case
+from tests.chart.helm import Object, kind, name, pod_templates, selects
+
+Peer = dict[str, Any]
+
+
+def policies_of(objects: list[Object], labels: dict[str, str]) -> list[Object]:
+    return [p for p in kind(objects, "NetworkPolicy") if selects(p["spec"]["podSelector"], labels)]
+
+
+def matches(peers: list[Peer], labels: dict[str, str]) -> bool:
+    """Whether pods of the release with these labels are among the peers of a rule."""
+    return any(
+        "podSelector" in p and "namespaceSelector" not in p and selects(p["podSelector"], labels)
+        for p in peers
+    )
+
+
+def opened(objects: list[Object], direction: str, own: dict[str, str], other: dict[str, str]) -> set[int]:
+    """TCP ports that the policies of `own` open to or from `other`."""
+    key = {"egress": "to", "ingress": "from"}[direction]
+    return {
+        port["port"]
+        for policy in policies_of(objects, own)
+        for rule in policy["spec"].get(direction, [])
+        if matches(rule.get(key, []), other)
+        for port in rule.get("ports", [])
+    }
+
+
+def component(labels: dict[str, str]) -> str:
+    return (
+        labels["app.kubernetes.io/component"]
+        if labels["app.kubernetes.io/name"] == "custos"
+        else labels["app.kubernetes.io/name"]
+    )
+
+
+def custos_edges(objects: list[Object]) -> set[tuple[str, str, int]]:
+    """Every (from, to, port) that both ends allow, among pods that run long and where a Custos service takes part."""
+    pods = [
+        pod["metadata"]["labels"]
+        for item, pod in pod_templates(objects)
+        if item["kind"] in ("Deployment", "StatefulSet")
+    ]
+    return {
+        (component(source), component(target), port)
+        for source in pods
+        for target in pods
+        if "custos" in (source["app.kubernetes.io/name"], target["app.kubernetes.io/name"])
+        for port in opened(objects, "egress", source, target) & opened(objects, "ingress", target, source)
+    }
+
+
+def expected_edges(catalogue: dict[str, Any], objects: list[Object]) -> set[tuple[str, str, int]]:
+    """What the catalogue says, among the services that run."""
+    running = {
+        i["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"]
+        for i in kind(objects, "Deployment")
+    }
+    config = next(n for n, s in catalogue["services"].items() if s["kind"] == "config")
+    edges = set()
+    for service, facts in catalogue["services"].items():
+        if service not in running:
+            continue
+        edges |= {(service, peer, 7000) for peer in facts.get("peers", []) if peer in running}
+        if "application" in facts and service != config:
+            edges.add((service, config, 9000))
+        if "mysql" in facts and kind(objects, "StatefulSet"):
+            edges.add((service, "mysql", 3306))
+    return edges
+
+
+def test_edges_are_the_catalogues(objects: list[Object], catalogue: dict[str, Any]) -> None:
+    assert custos_edges(objects) == expected_edges(catalogue, objects)
+
+
+def test_every_pod_is_closed_both_ways(objects: list[Object]) -> None:
+    for item, pod in pod_templates(objects):
+        closed = {
+            t for p in policies_of(objects, pod["metadata"]["labels"]) for t in p["spec"]["policyTypes"]
+        }
+        assert closed == {"Ingress", "Egress"}, name(item)
+
+
+def test_every_pod_may_look_names_up(objects: list[Object]) -> None:
+    for item, pod in pod_templates(objects):
+        rules = [
+            rule
+            for policy in policies_of(objects, pod["metadata"]["labels"])
+            for rule in policy["spec"].get("egress", [])
+            if {"protocol": "UDP", "port": 53} in rule.get("ports", [])
+        ]
+        assert rules, name(item)
+        assert {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}
+        } in rules[0]["to"]
+
+
+def test_only_those_with_rights_reach_the_api(objects: list[Object]) -> None:
+    bound = {s["name"] for b in kind(objects, "RoleBinding") for s in b["subjects"]}
+    for item, pod in pod_templates(objects):
+        anywhere = [
+            rule
+            for policy in policies_of(objects, pod["metadata"]["labels"])
+            for rule in policy["spec"].get("egress", [])
+            if "to" not in rule
+        ]
+        assert bool(anywhere) is (pod["spec"]["serviceAccountName"] in bound), name(item)
+        for rule in anywhere:
+            assert {p["port"] for p in rule["ports"]} == {443, 6443}
+
+
+def test_the_test_pod_reaches_every_service(objects: list[Object]) -> None:
+    test = next(pod["metadata"]["labels"] for item, pod in pod_templates(objects) if item["kind"] == "Pod")
+    for service in kind(objects, "Service"):
+        selector = service["spec"]["selector"]
+        pods = [
+            pod["metadata"]["labels"]
+            for item, pod in pod_templates(objects)
+            if selects(
+                {"matchLabels": {k: v for k, v in selector.items() if k != "role"}}, pod["metadata"]["labels"]
+            )
+        ]
+        for labels in pods:
+            ports = {p["port"] for p in service["spec"]["ports"]} & {3306, 7000, 8080, 9000, 40000, 50000}
+            both = opened(objects, "egress", test, labels) & opened(objects, "ingress", labels, test)
+            assert ports <= both, f"{name(service)}: {ports - both}"
+
+
+def test_stores_outside_are_reached_at_their_port_only(external: list[Object]) -> None:
+    expected = {
+        "iam-admin-core-service": {3306, 443},
+        "custos-messaging-core-service": {3306, 9092, 587},
+        "credential-store-core-service": {3306, 8200},
+        "user-management-service": set(),
+    }
+    for service, ports in expected.items():
+        policy = next(
+            p
+            for p in kind(external, "NetworkPolicy")
+            if p["metadata"]["labels"].get("app.kubernetes.io/component") == service
+        )
+        outside = {
+            port["port"]
+            for rule in policy["spec"]["egress"]
+            if any(peer.get("ipBlock", {}).get("cidr") == "0.0.0.0/0" for peer in rule.get("to", []))
+            for port in rule["ports"]
+        }
+        assert outside == ports, service
+
+
+def test_policies_can_be_left_out(objects_of: Any) -> None:
+    objects = objects_of(Case("open", "prod", settings=("global.networkPolicy.enabled=false",)))
+    assert kind(objects, "NetworkPolicy") == []
