@@ -11,8 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -211,18 +209,6 @@ def test_what_a_killed_run_left_behind_is_taken_up(old: Path) -> None:
     (half / "half").touch()
     render(PROD, old)
     assert_untouched(old, wanted)
-
-
-def waits_for_a_lock(pid: int) -> bool:
-    lines = Path("/proc/locks").read_text().splitlines()
-    return any("->" in line and f" {pid} " in line for line in lines)
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.02)
 
 
 def waits_for_a_lock(pid: int) -> bool:
