@@ -1,4 +1,4 @@
-"""Helm for the tests: one wrapper that raises with Helm's own words, and what is asked of rendered objects everywhere."""
+"""Helm for the tests: one wrapper that raises with Helm's own words, and what tests ask of objects."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
     python -m tests.chart.make_schemas
 
-Source: api/openapi-spec/swagger.json of the Go module k8s.io/kubernetes (Apache-2.0). Descriptions are left out; unknown fields are errors, as with
-`kubectl --validate=strict`.
+Source: api/openapi-spec/swagger.json of the Go module k8s.io/kubernetes (Apache-2.0). Descriptions are left
+out; unknown fields are errors, as with `kubectl --validate=strict`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""What the real services of Custos 1.1 need (reference: built from upstream's source and run against real stores), one test a point.
+"""What the real services of Custos 1.1 need, one test a point.
 
+The points were found by building the services from upstream's source and running them against real stores.
 The chart is made for them, not for the stand-in that the lab runs in their place.
 """
 
@@ -507,7 +508,7 @@ def test_cluster_management_may_get_exactly_its_secret(prod: list[Object]) -> No
 
 @pytest.mark.parametrize("service", [*JAVA, PROXY])
 def test_a_rolling_update_drains(prod: list[Object], service: str) -> None:
-    """gRPC clients hold one connection to one pod (pick_first); the pod leaves its Service before it closes them."""
+    """gRPC clients hold one connection to one pod: it leaves its Service before it closes them."""
     for own in pod(prod, service)["spec"]["containers"]:
         assert own["lifecycle"]["preStop"]["sleep"]["seconds"] >= 10
 

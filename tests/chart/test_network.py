@@ -43,7 +43,7 @@ def component(labels: dict[str, str]) -> str:
 
 
 def custos_edges(objects: list[Object]) -> set[tuple[str, str, int]]:
-    """Every (from, to, port) that both ends allow, among pods that run long and where a Custos service takes part."""
+    """Every (from, to, port) that both ends allow, where a Custos service takes part."""
     pods = [
         pod["metadata"]["labels"]
         for item, pod in pod_templates(objects)

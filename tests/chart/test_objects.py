@@ -1,4 +1,4 @@
-"""The objects of production, written out: what is not in this list is a surprise, and so is what is missing."""
+"""The objects of production, written out: what is not here is a surprise, and so is what is missing."""
 
 from __future__ import annotations
 

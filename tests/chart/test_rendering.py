@@ -88,8 +88,8 @@ REFUSED = [
         ["custos.withoutStores=null"],
         [
             "8 finding(s)",
-            "global.keycloak.host: found nothing while iam-admin-core-service, identity-core-service need keycloak",
-            "global.vault.existingSecret: found nothing while credential-store-core-service, resource-secret-core-service",
+            "global.keycloak.host: found nothing while iam-admin-core-service, identity-core-service need",
+            "global.vault.existingSecret: found nothing while credential-store-core-service, resource-",
             "custos.smtp.host: found nothing while custos-messaging-core-service need smtp",
             "or put kafka into custos.withoutStores",
         ],

@@ -1,4 +1,4 @@
-"""Every object against the schemas of the oldest, the lab's and the newest Kubernetes (tests/chart/schemas, made by make_schemas.py)."""
+"""Every object against the schemas of the oldest, the lab's, the newest Kubernetes (see make_schemas.py)."""
 
 from __future__ import annotations
 

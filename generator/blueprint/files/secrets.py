@@ -1,15 +1,18 @@
-"""Makes the Secrets that are missing: passwords, the internal CA, its certificates and trust stores. What is there is never changed.
+"""Makes the Secrets that are missing: passwords, the internal CA, its certificates and trust stores.
 
-Argument: a JSON file with a list of entries. Each has a `name` and one of
-  keys: {KEY: {random: LENGTH}}                              a random text for each key; keys that are missing in a Secret that exists are added
-  authority: {commonName, days}                              ca.crt, ca.key
-  certificate: {authority, commonName, dnsNames, days}       tls.crt, tls.key, ca.crt, signed by the authority of that name
-  truststore: {authority}                                    ca.crt, password, truststore.p12 (the authority alone) and public.p12 (with the public CAs of this
-                                                             image), as Java reads them
-and perhaps `volumes`: claims whose data was written with this Secret: if one exists and the Secret does not, a new one would lock the data up.
+What is there is never changed. Argument: a JSON file with a list of entries. Each has a `name` and one of
+  keys: {KEY: {random: LENGTH}}   a random text for each key; missing keys of a Secret that exists are added
+  authority: {commonName, days}   ca.crt, ca.key
+  certificate: {authority, commonName, dnsNames, days}
+                                  tls.crt, tls.key, ca.crt, signed by the authority of that name
+  truststore: {authority}         ca.crt, password, truststore.p12 (the authority alone) and public.p12
+                                  (with the public CAs of this image too), as Java reads them
+and perhaps `volumes`: claims whose data was written with this Secret. If one exists and the Secret does not,
+a new one would lock the data up.
 
-Environment: NAMESPACE, RELEASE. Exit codes: 0 everything is there, 2 a person has to decide, 1 anything that may pass by itself.
-No secret is printed, and none is on a command line: openssl reads keys from files in memory and passwords from its environment.
+Environment: NAMESPACE, RELEASE. Exit codes: 0 everything is there, 2 a person has to decide, 1 anything that
+may pass by itself. No secret is printed, and none is on a command line: openssl reads keys from files in
+memory and passwords from its environment.
 """
 
 from __future__ import annotations
@@ -102,7 +105,8 @@ class Api:
             except (OSError, http.client.HTTPException) as error:
                 reason = str(error)
             if time.monotonic() > deadline:
-                raise ConnectionError(f"no answer to {method} {path} within {API_PATIENCE_SECONDS} s: {reason}")
+                waited = f"within {API_PATIENCE_SECONDS} s"
+                raise ConnectionError(f"no answer to {method} {path} {waited}: {reason}")
             print(f"waiting for the Kubernetes API at {self._base}: {reason}")
             time.sleep(2)
 
@@ -151,7 +155,8 @@ def make_authority(wanted: dict[str, Any], folder: Path) -> Data:
     )
     openssl(
         *("req", "-x509", "-config", "request", "-days", str(wanted["days"])),
-        *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-keyout", "ca.key", "-out", "ca.crt"),
+        *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"),
+        *("-keyout", "ca.key", "-out", "ca.crt"),
         folder=folder,
     )
     return {name: (folder / name).read_bytes() for name in ("ca.crt", "ca.key")}
@@ -232,7 +237,8 @@ class Keeper:
         if not missing:
             return []
         return [
-            f"Secret {name} exists, but lacks {', '.join(missing)}: complete it, or delete it so that a whole one is made"
+            f"Secret {name} exists, but lacks {', '.join(missing)}.\n"
+            "  Complete it, or delete it so that a whole one is made."
         ]
 
     def _locked_volumes(self, entry: dict[str, Any]) -> list[str]:
@@ -240,8 +246,10 @@ class Keeper:
         if not claims:
             return []
         return [
-            f"Secret {entry['name']} is gone, but the volume of {', '.join(claims)} was written with it: a new one would lock its data up.\n"
-            "  Restore the Secret from a backup. Only if the data may be lost: delete the volume claims, then install again."
+            f"Secret {entry['name']} is gone, but the volume of {', '.join(claims)} was written with it: a"
+            " new one would lock its data up.\n"
+            "  Restore the Secret from a backup. Only if the data may be lost: delete the volume claims, then"
+            " install again."
         ]
 
     @staticmethod
@@ -249,16 +257,18 @@ class Keeper:
         """An authority that is gone, while what it signed is still in use."""
         if "authority" not in entry:
             return []
-        signed = [
+        signed = ", ".join(
             name
             for name, secret in there.items()
             if secret and decoded(secret).get("ca.crt") and name != entry["name"] and _made_by_us(secret)
-        ]
+        )
         if not signed:
             return []
         return [
-            f"Secret {entry['name']} (the internal CA) is gone, but {', '.join(signed)} came from it: a new CA would not be trusted there.\n"
-            f"  Restore it from a backup, or delete {', '.join(signed)} as well, so that all are made anew (a roll of all pods follows)."
+            f"Secret {entry['name']} (the internal CA) is gone, but {signed} came from it: a new CA would not"
+            " be trusted there.\n"
+            f"  Restore it from a backup, or delete {signed} as well, so that all are made anew (every pod"
+            " that uses them must restart then)."
         ]
 
     def _keep(self, entry: dict[str, Any]) -> None:
@@ -321,16 +331,14 @@ class Keeper:
 
     @staticmethod
     def _warn(entry: dict[str, Any], present: Data) -> None:
-        """Say when a certificate ends soon or lacks a name; to change what is there is the operator's decision."""
+        """Say when a certificate ends soon or lacks a name; what is there is the operator's to change."""
         certificate = present.get("tls.crt") or present.get("ca.crt")
         if not certificate or not (entry.keys() & {"authority", "certificate"}):
             return
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "it.crt").write_bytes(certificate)
-            checks = [("-checkend", str(EXPIRES_SOON_SECONDS))]
-            checks += [
-                ("-checkhost", name.replace("*", "any")) for name in entry.get("certificate", {}).get("dnsNames", [])
-            ]
+            names = [name.replace("*", "any") for name in entry.get("certificate", {}).get("dnsNames", [])]
+            checks = [("-checkend", str(EXPIRES_SOON_SECONDS)), *(("-checkhost", name) for name in names)]
             for option, value in checks:
                 done = subprocess.run(
                     ["openssl", "x509", "-in", "it.crt", "-noout", option, value],
@@ -338,11 +346,8 @@ class Keeper:
                 )  # fmt: skip
                 if done.returncode != 0 or "does NOT match" in done.stdout:
                     problem = "ends within 30 days" if option == "-checkend" else f"is not for {value}"
-                    print(
-                        f"{entry['name']}: the certificate {problem}. To have a new one made, delete the Secret, upgrade, and restart"
-                        " the pods that use it.",
-                        file=sys.stderr,
-                    )
+                    mend = "To have a new one made: delete the Secret, upgrade, restart the pods that use it."
+                    print(f"{entry['name']}: the certificate {problem}. {mend}", file=sys.stderr)
 
 
 def _made_by_us(secret: dict[str, Any]) -> bool:

@@ -1,8 +1,11 @@
-"""Waits until what a service needs is there, then ends with 0. It never gives up: a pod that waits says so in its log and backs off from nothing.
+"""Waits until what a service needs is there, then ends with 0.
+
+It never gives up: a pod that waits says so in its log, and there is no failure to back off from.
 
 Arguments, one condition each:
   tcp=HOST:PORT    a connection is accepted
-  http=URL,TEXT    the URL answers 200 and its body holds TEXT, several times in a row (each time perhaps another pod answers)
+  http=URL,TEXT    the URL answers 200 and its body holds TEXT, several times in a row, for each time another
+                   pod may answer
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ def unmet(condition: str) -> str | None:
             return None
         url, _, text = target.rpartition(",")
         for _ in range(IN_A_ROW):
-            with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # an http URL of the chart's own
+            with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
                 if text not in answer.read().decode(errors="replace"):
                     return "answers, but not yet with this release's configuration"
     except urllib.error.HTTPError as error:
@@ -58,7 +61,7 @@ def main(arguments: list[str]) -> int:
     """Wait for every condition in turn. Returns 2 for a condition that is none."""
     for condition in arguments:
         if not condition.startswith(("tcp=", "http=")):
-            print(f"wait.py: {condition!r} is no condition; allowed are tcp=HOST:PORT and http=URL,TEXT", file=sys.stderr)
+            print(f"wait.py: found {condition!r}; allowed: tcp=HOST:PORT, http=URL,TEXT", file=sys.stderr)
             return 2
     for condition in arguments:
         wait(condition)
