@@ -4,6 +4,7 @@ The group is also the only record of what runs: a process belongs to a machine w
 group, so a process number that the kernel gave to somebody else is never taken for the machine's.
 """
 
+import errno
 import os
 import signal
 import time
@@ -110,7 +111,7 @@ def pids(lab: str, member: str = "") -> set[int]:
         for folder in _tree(group(hierarchy, lab, member)):
             try:
                 found.update(int(word) for word in (folder / "cgroup.procs").read_text().split())
-            except (FileNotFoundError, OSError):
+            except OSError:
                 continue  # the group went away while we looked: nothing runs there
     return found
 
@@ -166,12 +167,30 @@ def remove(lab: str, member: str = "") -> bool:
     for hierarchy in hierarchies():
         folder = group(hierarchy, lab, member)
         for inner in _tree(folder):
-            inner.rmdir()
+            _remove_one(inner)
             removed = True
         top = hierarchy.mount / TOP
         if not member and top.is_dir() and not any(entry.is_dir() for entry in top.iterdir()):
             top.rmdir()
     return removed
+
+
+def _remove_one(folder: Path) -> None:
+    """Remove a group. The kernel calls it busy for a moment after its last process has left the list."""
+    deadline = time.monotonic() + KILL_SECONDS
+    while True:
+        try:
+            folder.rmdir()
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            if time.monotonic() > deadline:
+                raise LabError(
+                    f"the control group {folder} stays busy {KILL_SECONDS:.0f} s after its processes ended",
+                    "run the command again; a restart of this computer clears it surely",
+                ) from None
+        time.sleep(0.02)
 
 
 def memory_used(lab: str, member: str) -> int | None:

@@ -119,8 +119,14 @@ def _claim(lab: Lab, state: Path) -> None:
 
 
 def _start(state: Path, lab: Lab, machine: Machine, number: int) -> None:
-    cgroups.remove(lab.name, machine.name)  # a computer that is switched on has no control groups yet
+    _settle(lab, machine)
     boot.start(state, lab, machine, number)
+
+
+def _settle(lab: Lab, machine: Machine) -> None:
+    """See that nothing is left in the kernel of a machine that is off."""
+    cgroups.remove(lab.name, machine.name)
+    network.await_unplugged(lab.bridge, sum(is_on(lab, other) for other in lab.machines))
 
 
 def is_on(lab: Lab, machine: Machine) -> bool:
@@ -132,7 +138,7 @@ def power_off(lab: Lab, state: Path, machine: Machine, tell: Reporter) -> Outcom
     """Cut the machine's power: everything in it ends at once, its disks stay."""
     with _locked(_existing(state), tell):
         cut = cgroups.kill(lab.name, machine.name)
-        cgroups.remove(lab.name, machine.name)
+        _settle(lab, machine)
     return Outcome([f"powered {machine.name} off"] if cut else [])
 
 

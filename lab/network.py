@@ -4,11 +4,14 @@ import ipaddress
 import json
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 from lab.commands import run
 from lab.description import Lab
 from lab.errors import LabError
+
+UNPLUG_SECONDS = 30.0
 
 
 def exists(bridge: str) -> bool:
@@ -73,10 +76,28 @@ def _forbid(bridge: str) -> None:
         pass
 
 
+def await_unplugged(bridge: str, machines: int) -> None:
+    """Wait until no more than `machines` cards are plugged into the bridge.
+
+    The kernel takes a dead machine's card away a little later than its processes; until then a new one of its
+    name cannot be made. Raises LabError after UNPLUG_SECONDS.
+    """
+    ports = Path("/sys/class/net", bridge, "brif")
+    deadline = time.monotonic() + UNPLUG_SECONDS
+    while ports.exists() and len(found := [port.name for port in ports.iterdir()]) > machines:
+        if time.monotonic() > deadline:
+            raise LabError(
+                f"{bridge} has the cards {', '.join(sorted(found))}, but only {machines} machines have power",
+                f"see what holds them (`ip link show master {bridge}`), remove it, run again",
+            )
+        time.sleep(0.02)
+
+
 def remove(bridge: str) -> bool:
-    """Remove the bridge; True if it was there. Its routes go with it."""
+    """Remove the bridge, when all machines are off; True if it was there. Its routes go with it."""
     if not exists(bridge):
         return False
+    await_unplugged(bridge, 0)
     _forbid(bridge)
     run(["ip", "link", "delete", bridge])
     return True
