@@ -176,7 +176,7 @@ def connections_to_mysql(context: Context) -> Iterator[Finding]:
         if "mysql" in facts
     )
     given = context.values.get("mysql.config").get("max_connections", MAX_CONNECTIONS)
-    most = int(given) if str(given).isdigit() else MAX_CONNECTIONS
+    most = int(given) if re.fullmatch("[0-9]{1,9}", str(given)) else MAX_CONNECTIONS
     needed = pods * pool + RESERVED_CONNECTIONS
     if needed > most:
         yield context.finding(

@@ -26,7 +26,8 @@ def text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return str(value)
+        number = str(value)
+        return number if "." in number else number.replace("e", ".0e")
     if isinstance(value, list):
         return "[" + ", ".join(text(item) for item in value) + "]"
     if isinstance(value, dict):

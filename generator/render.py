@@ -179,8 +179,10 @@ def _refuse_foreign(output: Path) -> None:
         return
     if not output.is_dir():
         raise UsageError(f"{output} is a file; the chart needs a folder")
-    chart = output / "values.yaml"
-    ours = chart.is_file() and GENERATED in chart.read_text(encoding="utf-8", errors="replace")
+    marked = [output / name for name in ("values.yaml", "values.schema.json", "README.md", "Chart.yaml")]
+    ours = any(
+        file.is_file() and GENERATED in file.read_text(encoding="utf-8", errors="replace") for file in marked
+    )
     if not ours and any(output.iterdir()):
         raise UsageError(
             f"{output} holds something that this generator did not make and would be replaced: "
