@@ -25,14 +25,26 @@ def run(command: list[str], *, stdin: str | None = None, seconds: float = 300) -
     return done.stdout
 
 
-def wait_for(what: str, condition: Callable[[], bool], *, seconds: float, interval: float = 0.5) -> float:
-    """Wait until `condition` holds and return the seconds that took; fails after `seconds`, naming `what`."""
+def wait_for(
+    what: str, condition: Callable[[], bool], *, seconds: float, interval: float = 0.5, steady: float = 0
+) -> float:
+    """Wait until `condition` holds, for `steady` seconds on end, and return the seconds until it began to.
+
+    Fails after `seconds`, naming `what`.
+    """
     start = time.monotonic()
-    while not condition():
-        if time.monotonic() - start > seconds:
+    held_since: float | None = None
+    while True:
+        now = time.monotonic()
+        if not condition():
+            held_since = None
+        else:
+            held_since = now if held_since is None else held_since
+            if now - held_since >= steady:
+                return held_since - start
+        if now - start > seconds:
             raise AssertionError(f"{what}: not within {seconds:.0f} s")
         time.sleep(interval)
-    return time.monotonic() - start
 
 
 @dataclass(frozen=True)

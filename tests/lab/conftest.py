@@ -6,12 +6,13 @@ Every test here carries the marker `lab`; `make test-lab` brings the lab up firs
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
-from bootstrap.inventory import Inventory, load_inventory
+from bootstrap import paths
+from bootstrap.inventory import Inventory, load
 from tests.lab.cluster import Cluster
 from tests.lab.evidence import collect
 
@@ -29,13 +30,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def inventory() -> Inventory:
     """The inventory that joins the lab to bootstrap."""
-    return load_inventory(ROOT / "inventories" / "lab.yaml")
+    return load(ROOT / "inventories" / "lab.yaml")
 
 
 @pytest.fixture(scope="session")
 def cluster(inventory: Inventory) -> Cluster:
     """The lab's cluster; fails, and does not skip, where there is none."""
-    kubeconfig = inventory.kubeconfig
+    kubeconfig = paths.state(inventory.cluster.name) / "kubeconfig"
     if not kubeconfig.is_file():
         pytest.fail(f"no cluster: {kubeconfig} is missing. Run `make up` first.")
     return Cluster(kubeconfig)
@@ -55,7 +56,7 @@ FAILED = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed:
         item.stash[FAILED] = True
