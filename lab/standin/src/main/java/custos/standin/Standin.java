@@ -2,6 +2,7 @@ package custos.standin;
 
 import custos.standin.catalogue.Catalogue;
 import custos.standin.catalogue.Service;
+import custos.standin.edge.Causes;
 import java.util.Arrays;
 import org.springframework.boot.Banner;
 import org.springframework.boot.SpringApplication;
@@ -22,7 +23,12 @@ public final class Standin {
             System.exit(2);
             return;
         }
-        start(service, args);
+        try {
+            start(service, args);
+        } catch (RuntimeException e) { // whatever ended the start, one line must say so
+            System.err.println("custos-standin: " + service.name() + " cannot start: " + Causes.ofStart(e));
+            System.exit(1);
+        }
     }
 
     /**

@@ -1,6 +1,9 @@
 package custos.standin.edge;
 
 import java.util.regex.Pattern;
+import org.springframework.beans.BeansException;
+import org.springframework.boot.web.server.WebServerException;
+import org.springframework.context.ApplicationContextException;
 
 /** Turns what a library threw into one line for people. */
 public final class Causes {
@@ -21,5 +24,15 @@ public final class Causes {
             }
         }
         return SECRETS.matcher(line).replaceAll("$1$2…");
+    }
+
+    /** Why a start failed: the messages below what Spring's containers wrap around them. */
+    public static String ofStart(Throwable failure) {
+        Throwable cause = failure;
+        while (cause.getCause() != null && (cause instanceof BeansException || cause instanceof ApplicationContextException
+                || cause instanceof WebServerException)) {
+            cause = cause.getCause();
+        }
+        return told(cause);
     }
 }

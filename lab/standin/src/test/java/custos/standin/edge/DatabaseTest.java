@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import custos.standin.Playing;
+import custos.standin.catalogue.Catalogue;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.ResultSet;
@@ -12,9 +13,14 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.springframework.jdbc.datasource.DriverManagerDataSource;
 
 /** Against a real MySQL, with the login that the platform gives a service: the grants of the catalogue's schema and no more. */
 class DatabaseTest {
@@ -96,6 +102,32 @@ class DatabaseTest {
             assertThat(sharing.get("/standin/reaches").status).isEqualTo(503);
             assertThat(sharing.get("/standin/reaches").edge("database")).startsWith("FAILED").contains("key was too long");
         }
+    }
+
+    @Test
+    void replicasThatStartTogetherDoNotHinderEachOther() throws Exception {
+        schema("core_tenant", "utf8mb4");
+        int replicas = 4;
+        CyclicBarrier together = new CyclicBarrier(replicas);
+        ExecutorService threads = Executors.newFixedThreadPool(replicas);
+        String url = ADMIN.replaceAll("^(jdbc:mysql://[^/]+)/.*", "$1/core_tenant?sslMode=REQUIRED");
+        List<Future<?>> running = new ArrayList<>();
+        for (int i = 0; i < replicas; i++) {
+            Database replica = new Database(Catalogue.packed().byApplication("tenantProfileCoreService"),
+                    new DriverManagerDataSource(url, "core_tenant", "right"));
+            running.add(threads.submit(() -> {
+                together.await();
+                replica.prepare();
+                together.await();
+                replica.use();
+                return null;
+            }));
+        }
+        for (Future<?> one : running) {
+            one.get();
+        }
+        threads.shutdown();
+        assertThat(count("select count(*) from core_tenant.standin_record")).isEqualTo(replicas);
     }
 
     @Test

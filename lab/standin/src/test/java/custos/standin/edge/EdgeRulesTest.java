@@ -14,6 +14,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.springframework.beans.factory.BeanCreationException;
+import org.springframework.context.ApplicationContextException;
 import org.springframework.mock.env.MockEnvironment;
 
 class EdgeRulesTest {
@@ -54,6 +56,13 @@ class EdgeRulesTest {
         assertThat(Causes.told(new RuntimeException("refused", inner))).isEqualTo("RuntimeException: refused");
         assertThat(Causes.told(new RuntimeException("call failed", inner)))
                 .isEqualTo("RuntimeException: call failed; because IllegalStateException: refused");
+    }
+
+    @Test
+    void aFailedStartIsToldWithoutItsWrapping() {
+        Exception inner = new IllegalStateException("iam.server.truststore.path is '/x'", new java.io.IOException("no such file"));
+        assertThat(Causes.ofStart(new ApplicationContextException("web", new BeanCreationException("edges", inner))))
+                .isEqualTo("IllegalStateException: iam.server.truststore.path is '/x'; because IOException: no such file");
     }
 
     @Test
