@@ -1,0 +1,319 @@
+"""The Secrets Job: its script against a real Kubernetes API, with the chart's rights, and a real openssl."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import kubernetes
+import pytest
+
+from tests.chart.conftest import PROJECT
+from tests.chart.helm import NAMESPACE, Object, find, kind
+from tests.chart.kubernetes_api import ApiServer, api_server
+
+SCRIPT = PROJECT / "generator/blueprint/files/secrets.py"
+JKS_TRUST = (3, 2)  # the openssl that can mark entries as trusted for Java
+Data = dict[str, bytes]
+
+
+def openssl_version(program: str) -> tuple[int, ...]:
+    done = subprocess.run([program, "version"], capture_output=True, text=True, check=False)
+    found = re.match(r"OpenSSL ([0-9]+)\.([0-9]+)", done.stdout)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+@pytest.fixture(scope="session")
+def openssl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an openssl as the toolbox image has it: this computer's, or that of the lab's Debian."""
+    folder = tmp_path_factory.mktemp("openssl")
+    own = shutil.which("openssl")
+    if own and openssl_version(own) >= JKS_TRUST:
+        (folder / "openssl").symlink_to(own)
+        return folder
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "custos-platform"
+    for root in sorted(cache.glob("roots/*/usr/bin/openssl")):
+        system = root.parents[2]
+        loader = next(iter(system.glob("lib*/ld-linux-*")), None)
+        libraries = next(iter(system.glob("usr/lib/*/libcrypto.so.3")), None)
+        if loader and libraries:
+            program = folder / "openssl"
+            program.write_text(
+                f'#!/bin/sh\nexec "{loader}" --library-path "{libraries.parent}" "{root}" "$@"\n'
+            )
+            program.chmod(0o755)
+            if openssl_version(str(program)) >= JKS_TRUST:
+                return folder
+    pytest.skip(
+        "openssl 3.2 or newer is missing; Debian 13 has it, and `make up`, which makes the lab's, brings one"
+    )
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    with api_server(tmp_path_factory.mktemp("api")) as running:
+        yield running
+
+
+@dataclass
+class Cluster:
+    """One namespace of the API server, and the script in it with the rights of the chart's Job."""
+
+    core: Any
+    namespace: str
+    run: Callable[[list[Object]], int]
+
+    def data(self, name: str) -> Data:
+        secret = self.core.read_namespaced_secret(name, self.namespace)
+        return {key: base64.b64decode(value) for key, value in secret.data.items()}
+
+    def everything(self) -> dict[str, tuple[str, Data]]:
+        """Resource version and data of every Secret."""
+        return {
+            s.metadata.name: (s.metadata.resource_version, self.data(s.metadata.name))
+            for s in self.core.list_namespaced_secret(self.namespace).items
+        }
+
+
+def load_script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("platform_secrets", SCRIPT)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def cluster(
+    server: ApiServer,
+    openssl: Path,
+    prod: list[Object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Cluster:
+    """A fresh namespace with the chart's ServiceAccount, Role and RoleBinding of the Job."""
+    client = server.client()
+    core: Any = kubernetes.client.CoreV1Api(client)
+    create_from_dict: Any = kubernetes.utils.create_from_dict  # untyped
+    namespace = "t-" + re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:50].strip("-")
+    core.create_namespace({"metadata": {"name": namespace}})
+    for item in (find(prod, k, "custos-secrets") for k in ("ServiceAccount", "Role", "RoleBinding")):
+        own = json.loads(
+            json.dumps(item).replace(f'"namespace": "{NAMESPACE}"', f'"namespace": "{namespace}"')
+        )
+        create_from_dict(client, own, namespace=namespace)
+    request_token = kubernetes.client.AuthenticationV1TokenRequest(
+        spec=kubernetes.client.V1TokenRequestSpec(audiences=["https://tests"])
+    )
+    account = tmp_path / "account"
+    account.mkdir()
+    token = core.create_namespaced_service_account_token("custos-secrets", namespace, request_token)
+    (account / "token").write_text(token.status.token)
+    shutil.copy(server.authority, account / "ca.crt")
+    script = load_script()
+    monkeypatch.setattr(script, "ACCOUNT", account)
+    monkeypatch.setenv("PATH", f"{openssl}:{os.environ['PATH']}")
+    for name, value in (("HOST", "127.0.0.1"), ("PORT", str(server.port))):
+        monkeypatch.setenv(f"KUBERNETES_SERVICE_{name}", value)
+    monkeypatch.setenv("NAMESPACE", namespace)
+    monkeypatch.setenv("RELEASE", "custos")
+
+    def run(wanted: list[Object]) -> int:
+        (tmp_path / "wanted.json").write_text(json.dumps(wanted))
+        code: int = script.main([str(tmp_path / "wanted.json")])
+        return code
+
+    return Cluster(core, namespace, run)
+
+
+@pytest.fixture(scope="session")
+def wanted(prod: list[Object]) -> list[Object]:
+    """What production wants."""
+    config = next(i for i in kind(prod, "ConfigMap") if "wanted.json" in i["data"])
+    loaded: list[Object] = json.loads(config["data"]["wanted.json"])
+    return loaded
+
+
+def test_everything_is_made_and_a_second_run_changes_nothing(
+    cluster: Cluster, wanted: list[Object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cluster.run(wanted) == 0
+    first = cluster.everything()
+    assert set(first) == {entry["name"] for entry in wanted}
+    printed = capsys.readouterr()
+    for _, data in first.values():
+        for key, value in data.items():
+            if not key.endswith((".crt", ".p12")):
+                assert value.decode() not in printed.out + printed.err, f"{key} was printed"
+    assert cluster.run(wanted) == 0
+    assert cluster.everything() == first
+    assert set(capsys.readouterr().out.splitlines()) == {f"{name}: is there" for name in first}
+
+
+def test_secrets_carry_the_labels_that_tell_whose_they_are(cluster: Cluster, wanted: list[Object]) -> None:
+    cluster.run(wanted)
+    for secret in cluster.core.list_namespaced_secret(cluster.namespace).items:
+        assert secret.metadata.labels["app.kubernetes.io/managed-by"] == "custos-platform-secrets"
+        assert secret.metadata.labels["app.kubernetes.io/instance"] == "custos"
+        assert not secret.metadata.owner_references, "they outlive an uninstall"
+
+
+def test_random_keys_are_long_different_and_safe_everywhere(cluster: Cluster) -> None:
+    keys = {"a": {"random": 32}, "b": {"random": 32}}
+    assert cluster.run([{"name": "custos-mysql-users", "keys": keys}]) == 0
+    data = cluster.data("custos-mysql-users")
+    assert data["a"] != data["b"]
+    assert all(re.fullmatch(rb"[A-Za-z0-9]{32}", value) for value in data.values())
+
+
+def test_a_new_key_is_added_and_the_old_ones_stay(cluster: Cluster) -> None:
+    entry = {"name": "custos-mysql-users", "keys": {"old": {"random": 16}}}
+    cluster.run([entry])
+    old = cluster.data("custos-mysql-users")
+    entry["keys"] = {"old": {"random": 40}, "new": {"random": 20}}
+    assert cluster.run([entry]) == 0
+    assert cluster.data("custos-mysql-users")["old"] == old["old"]
+    assert len(cluster.data("custos-mysql-users")["new"]) == 20
+
+
+def test_what_an_operator_made_is_kept(cluster: Cluster, wanted: list[Object]) -> None:
+    own = {"tls.crt": "bWluZQ==", "tls.key": "bWluZQ=="}
+    body = {"metadata": {"name": "tls-services-secret"}, "type": "kubernetes.io/tls", "data": own}
+    cluster.core.create_namespaced_secret(cluster.namespace, body)
+    assert cluster.run(wanted) == 0
+    assert cluster.data("tls-services-secret") == {"tls.crt": b"mine", "tls.key": b"mine"}
+
+
+def test_certificates_are_signed_by_the_authority_and_bear_their_names(
+    cluster: Cluster, wanted: list[Object], tmp_path: Path, openssl: Path
+) -> None:
+    cluster.run(wanted)
+    authority = cluster.data("custos-ca")
+    (tmp_path / "ca.crt").write_bytes(authority["ca.crt"])
+    for entry in (e for e in wanted if "certificate" in e):
+        made = cluster.data(entry["name"])
+        assert made["ca.crt"] == authority["ca.crt"] and "ca.key" not in made
+        (tmp_path / "tls.crt").write_bytes(made["tls.crt"])
+        (tmp_path / "tls.key").write_bytes(made["tls.key"])
+
+        def ask(*arguments: str) -> str:
+            command = [str(openssl / "openssl"), *arguments]
+            return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+        assert ask("verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", "ca.crt", "tls.crt")
+        for dns in entry["certificate"]["dnsNames"]:
+            host = dns.replace("*", "one")
+            assert "does match" in ask("x509", "-in", "tls.crt", "-noout", "-checkhost", host), dns
+        assert ask("x509", "-in", "tls.crt", "-noout", "-pubkey") == ask("pkey", "-in", "tls.key", "-pubout")
+
+
+def keytool(store: Path, password: bytes) -> str:
+    program = shutil.which("keytool")
+    if program is None:
+        pytest.skip("keytool is missing: apt-get install default-jdk-headless")
+    done = subprocess.run(
+        [program, "-list", "-v", "-keystore", str(store), "-storepass:env", "PASSWORD"],
+        env={**os.environ, "PASSWORD": password.decode(), "LC_ALL": "C"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_java_reads_the_trust_stores_as_trusted(
+    cluster: Cluster, wanted: list[Object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.run(wanted)
+    data = cluster.data("custos-truststore")
+    counts = {}
+    for name in ("truststore.p12", "public.p12"):
+        (tmp_path / name).write_bytes(data[name])
+        counts[name] = keytool(tmp_path / name, data["password"]).count("Entry type: trustedCertEntry")
+    assert counts["truststore.p12"] == 1, "the internal CA alone: nobody else may vouch for a store"
+    public = load_script().PUBLIC_AUTHORITIES
+    expected = public.read_text().count("BEGIN CERTIFICATE") if public.is_file() else 0
+    assert counts["public.p12"] == expected + 1
+    assert "ca.key" not in data
+
+
+def claim(cluster: Cluster, name: str) -> None:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    body = {"metadata": {"name": name}, "spec": spec}
+    cluster.core.create_namespaced_persistent_volume_claim(cluster.namespace, body)
+
+
+def guarded(wanted: list[Object]) -> Object:
+    """An entry whose loss would lock a volume up."""
+    return next(entry for entry in wanted if entry.get("volumes"))
+
+
+def test_a_volume_without_its_secret_stops_everything(
+    cluster: Cluster, wanted: list[Object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = guarded(wanted)
+    claim(cluster, entry["volumes"][0])
+    assert cluster.run(wanted) == 2
+    message = capsys.readouterr().err
+    assert f"Secret {entry['name']} is gone, but the volume of {entry['volumes'][0]}" in message
+    assert "Restore the Secret from a backup" in message
+    assert cluster.everything() == {}, "nothing is made before all is decided"
+
+
+def test_a_volume_with_its_secret_is_fine(cluster: Cluster, wanted: list[Object]) -> None:
+    assert cluster.run(wanted) == 0
+    claim(cluster, guarded(wanted)["volumes"][0])
+    assert cluster.run(wanted) == 0
+
+
+def test_an_authority_that_is_gone_is_not_replaced_behind_those_it_signed(
+    cluster: Cluster, wanted: list[Object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.run(wanted)
+    cluster.core.delete_namespaced_secret("custos-ca", cluster.namespace)
+    before = cluster.everything()
+    assert cluster.run(wanted) == 2
+    assert "Secret custos-ca (the internal CA) is gone, but custos-truststore" in capsys.readouterr().err
+    assert cluster.everything() == before
+
+
+def test_half_a_secret_is_named(
+    cluster: Cluster, wanted: list[Object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = {"metadata": {"name": "custos-ca"}, "data": {"ca.crt": "eA=="}}
+    cluster.core.create_namespaced_secret(cluster.namespace, body)
+    assert cluster.run(wanted) == 2
+    assert "Secret custos-ca exists, but lacks ca.key" in capsys.readouterr().err
+
+
+def test_a_certificate_that_lacks_a_name_is_told_and_kept(
+    cluster: Cluster, wanted: list[Object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.run(wanted)
+    before = cluster.everything()
+    changed = json.loads(json.dumps(wanted))
+    certificate = next(entry for entry in changed if "certificate" in entry)
+    certificate["certificate"]["dnsNames"].append("new.example.org")
+    assert cluster.run(changed) == 0
+    assert f"{certificate['name']}: the certificate is not for new.example.org" in capsys.readouterr().err
+    assert cluster.everything() == before
+
+
+def test_the_jobs_rights_do_not_reach_other_secrets(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = {"metadata": {"name": "somebody-elses"}, "data": {"a": "eA=="}}
+    cluster.core.create_namespaced_secret(cluster.namespace, body)
+    assert cluster.run([{"name": "somebody-elses", "keys": {"b": {"random": 8}}}]) == 2
+    assert "the Kubernetes API refuses GET secrets/somebody-elses: 403" in capsys.readouterr().err
+    assert cluster.data("somebody-elses") == {"a": b"x"}
