@@ -136,11 +136,7 @@ class Catalogue:
     @property
     def schemas(self) -> list[dict[str, str]]:
         """Schema and account of each service that has one."""
-        return [
-            {"service": name, **service["mysql"]}
-            for name, service in self.services.items()
-            if "mysql" in service
-        ]
+        return [{"service": name, **service["mysql"]} for name, service in self.services.items() if "mysql" in service]
 
     @property
     def optional_stores(self) -> list[str]:
@@ -167,9 +163,7 @@ def load_catalogue(folder: Path = CATALOGUE) -> Catalogue:
     return Catalogue(services=services, config=config, stores=stores, images=images)
 
 
-def _resolve(
-    name: str, service: dict[str, Any], facts: dict[str, Any], images: dict[str, Any]
-) -> dict[str, Any]:
+def _resolve(name: str, service: dict[str, Any], facts: dict[str, Any], images: dict[str, Any]) -> dict[str, Any]:
     """Every fact of a service; lists and maps are there even when empty, other keys only where they apply."""
     kind = facts["kinds"][service["kind"]]
     image = service.get("image", f"{images['custos']['prefix']}/{name}")

@@ -16,9 +16,7 @@ from generator.schema import ValuesSchema
 from generator.values import read_values
 
 
-def check_values(
-    files: Sequence[Path], inventory: Path | None = None, sources: Sources | None = None
-) -> list[Finding]:
+def check_values(files: Sequence[Path], inventory: Path | None = None, sources: Sources | None = None) -> list[Finding]:
     """All that is wrong with any of the values files, and with them on the machines of `inventory`.
 
     Raises FindingsError where the catalogue or the schema itself is wrong, so that nothing can be judged.

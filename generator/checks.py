@@ -11,7 +11,7 @@ from typing import Any
 from generator import quantity
 from generator.catalogue import Catalogue
 from generator.errors import Finding
-from generator.messages import show
+from generator.messages import nearest, show
 from generator.schema import overlay
 from generator.values import Values
 
@@ -31,6 +31,11 @@ class Context:
     values: Values
     catalogue: Catalogue
     nodes: int | None
+
+    @property
+    def known_globals(self) -> list[str]:
+        """The keys of `global` that this chart knows."""
+        return list(self.values.defaults["global"])
 
     def services(self) -> dict[str, dict[str, Any]]:
         """The catalogue's services that are switched on."""
@@ -236,6 +241,20 @@ def sender_of_mails(context: Context) -> Iterator[Finding]:
         )
 
 
+def slips_in_global(context: Context) -> Iterator[Finding]:
+    """`global` is open to parent charts, but a key that is nearly one of ours is a slip of the pen."""
+    for name in context.values.get("global"):
+        near = nearest(name, context.known_globals, cutoff=0.85)
+        if name not in context.known_globals and near:
+            yield context.finding(
+                f"global.{name}",
+                "is no key of this chart, but very like one",
+                found=None,
+                nearest=f"global.{near}",
+                mend="correct it, or name a key of your own differently",
+            )
+
+
 def recovery_names_a_member(context: Context) -> Iterator[Finding]:
     """The pod to recover from is one of the group."""
     pod = context.values.get("mysql.recovery.bootstrapFrom")
@@ -251,6 +270,7 @@ def recovery_names_a_member(context: Context) -> Iterator[Finding]:
 
 Rules = tuple[Callable[[Context], Iterator[Finding]], ...]
 RULES: Rules = (
+    slips_in_global,
     requests_within_limits,
     memory_of_mysql,
     connections_to_mysql,

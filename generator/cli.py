@@ -63,9 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 
     added = command("render", _render, "write the chart for a values file")
     added.add_argument("values", type=Path, metavar="VALUES", help="values file, such as values/prod.yaml")
-    added.add_argument(
-        "--output", type=Path, default=CHART, metavar="DIR", help=f"the chart's folder ({SHOWN})"
-    )
+    added.add_argument("--output", type=Path, default=CHART, metavar="DIR", help=f"the chart's folder ({SHOWN})")
 
     added = command("check", _check, "check values files, and that the committed chart is current")
     added.add_argument("values", type=Path, nargs="*", metavar="VALUES", help="values files (values/*.yaml)")
@@ -77,9 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--chart", type=Path, default=CHART, metavar="DIR", help=f"chart to compare ({SHOWN})")
 
     added = command("draw", _draw, "draw machines, stores, services and who talks to whom as SVG")
-    added.add_argument(
-        "values", type=Path, nargs="?", metavar="VALUES", help="values file (values/prod.yaml)"
-    )
+    added.add_argument("values", type=Path, nargs="?", metavar="VALUES", help="values file (values/prod.yaml)")
     added.add_argument("--inventory", type=Path, metavar="FILE", help="inventory whose machines are drawn")
     added.add_argument("--output", type=Path, metavar="FILE", help="file to write (standard output)")
     return parser
@@ -173,11 +169,7 @@ def _short(path: Path) -> Path:
 def report(findings: Sequence[Finding], as_json: bool) -> None:
     """Shows all findings: a table for people on stderr, JSON for machines on stdout."""
     if as_json:
-        print(
-            json.dumps(
-                {"findings": [finding.as_json() for finding in findings]}, ensure_ascii=False, indent=2
-            )
-        )
+        print(json.dumps({"findings": [finding.as_json() for finding in findings]}, ensure_ascii=False, indent=2))
         return
     # A pipe or a log file has no width of its own.
     console = Console(stderr=True, width=None if sys.stderr.isatty() else LOG_WIDTH)

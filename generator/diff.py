@@ -77,9 +77,7 @@ def diff(chart: Path, values: Path, sources: Sources | None = None) -> Differenc
         elif name not in new:
             objects.append(ObjectChange(name, "removed"))
         elif old[name] != new[name]:
-            objects.append(
-                ObjectChange(name, "changed", list(_changes(old[name], new[name], "", lists=True)))
-            )
+            objects.append(ObjectChange(name, "changed", list(_changes(old[name], new[name], "", lists=True))))
     return Difference(keys, objects)
 
 

@@ -55,9 +55,7 @@ class _Drawing:
         self.proxies = [service for service in services if service.kind == "proxy"]
         self.rows = [s for s in services if s.public and s.kind != "proxy"]
         self.columns = [
-            s
-            for s in services
-            if (not s.public or s.name in called) and s is not self.config and s.kind != "proxy"
+            s for s in services if (not s.public or s.name in called) and s is not self.config and s.kind != "proxy"
         ]
         self.inner = [s for s in self.columns if s.calls and not s.public]
 
@@ -146,9 +144,7 @@ class _Drawing:
 
     # --- layers
 
-    def _bands(
-        self, row_y: dict[str, float], chips_top: float, chip: float, stores_top: float, bottom: float
-    ) -> None:
+    def _bands(self, row_y: dict[str, float], chips_top: float, chip: float, stores_top: float, bottom: float) -> None:
         self._text(MARGIN, 46, self.title, size=20, weight="600")
         counts = f"{len(self.topology.services)} services, {len(self.topology.stores)} stores"
         self._text(MARGIN, 68, f"{counts}. A dot: the row's service calls the column's.", colour=SOFT)
@@ -354,9 +350,7 @@ class _Drawing:
             y = top + (index // each) * 74
             self._box(x, y, card, 64, fill, edge)
             accent = COLOURS["core" if machine.runs_pods else "config"][1]
-            self.parts.append(
-                f'<rect x="{x:.1f}" y="{y:.1f}" width="5" height="64" rx="2.5" fill="{accent}"/>'
-            )
+            self.parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="5" height="64" rx="2.5" fill="{accent}"/>')
             self._text(x + 16, y + 20, machine.name, weight="600")
             self._text(x + 16, y + 37, machine.address, size=11, colour=SOFT)
             self._text(x + 16, y + 54, ", ".join(machine.roles), size=11, colour=SOFT)
@@ -408,9 +402,7 @@ class _Drawing:
             f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="5" '
             f'fill="{fill}" stroke="{edge}"{dashes}'
         )
-        self.parts.append(
-            f"<rect {shape}><title>{escape(about)}</title></rect>" if about else f"<rect {shape}/>"
-        )
+        self.parts.append(f"<rect {shape}><title>{escape(about)}</title></rect>" if about else f"<rect {shape}/>")
 
     def _line(
         self,
@@ -433,10 +425,7 @@ class _Drawing:
 
     @staticmethod
     def _dot(x: float, y: float, colour: str, about: str) -> str:
-        return (
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{colour}">'
-            f"<title>{escape(about)}</title></circle>"
-        )
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{colour}"><title>{escape(about)}</title></circle>'
 
     @staticmethod
     def _ring(x: float, y: float, colour: str, about: str) -> str:

@@ -44,9 +44,7 @@ class RenderResult:
     changed: bool
 
 
-def render(
-    values_file: Path | str, output: Path | str = CHART, sources: Sources | None = None
-) -> RenderResult:
+def render(values_file: Path | str, output: Path | str = CHART, sources: Sources | None = None) -> RenderResult:
     """Renders the chart for `values_file` into the folder `output`, replacing a chart that is there.
 
     Raises FindingsError where the values, the catalogue or the blueprint are wrong, UsageError where `output`
@@ -81,15 +79,11 @@ def chart_files(values_file: Path | str, sources: Sources | None = None) -> dict
 def read_chart(folder: Path) -> dict[str, bytes]:
     """The files of a chart on disk, by path inside it; empty where there is none."""
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
     }
 
 
-def _files(
-    sources: Sources, catalogue: Catalogue, schema: ValuesSchema, values: Values
-) -> Iterator[tuple[str, bytes]]:
+def _files(sources: Sources, catalogue: Catalogue, schema: ValuesSchema, values: Values) -> Iterator[tuple[str, bytes]]:
     context = {
         "platform": platform(catalogue),
         "catalogue": catalogue,
@@ -180,9 +174,7 @@ def _refuse_foreign(output: Path) -> None:
     if not output.is_dir():
         raise UsageError(f"{output} is a file; the chart needs a folder")
     marked = [output / name for name in ("values.yaml", "values.schema.json", "README.md", "Chart.yaml")]
-    ours = any(
-        file.is_file() and GENERATED in file.read_text(encoding="utf-8", errors="replace") for file in marked
-    )
+    ours = any(file.is_file() and GENERATED in file.read_text(encoding="utf-8", errors="replace") for file in marked)
     if not ours and any(output.iterdir()):
         raise UsageError(
             f"{output} holds something that this generator did not make and would be replaced: "

@@ -111,11 +111,7 @@ class ValuesSchema:
 
     def charts(self) -> list[str]:
         """Sections that are subcharts' own: those that can be switched off as a whole."""
-        return [
-            name
-            for name, section in self.root["properties"].items()
-            if "enabled" in section.get("properties", {})
-        ]
+        return [name for name, section in self.root["properties"].items() if "enabled" in section.get("properties", {})]
 
     def _reachable(self, schema: Schema) -> dict[str, Schema]:
         found: set[str] = set()

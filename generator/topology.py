@@ -53,9 +53,7 @@ def topology(values: Values, catalogue: Catalogue, machines: list[Machine]) -> T
     """The topology of an installation with these values, on these machines where there are any."""
     switches = values.get("custos.services") if values.get("custos.enabled") else {}
     running = {
-        name: facts
-        for name, facts in catalogue.services.items()
-        if switches.get(name, {}).get("enabled", False)
+        name: facts for name, facts in catalogue.services.items() if switches.get(name, {}).get("enabled", False)
     }
     services = [
         Service(
@@ -106,8 +104,7 @@ def _placement(values: Values, catalogue: Catalogue, running: dict[str, Any]) ->
     """How the pods spread over machines, in words."""
     rules = {"host": "at most one a machine", "preferHost": "spread over machines", "none": "anywhere"}
     parts = [
-        f"{facts['title']}: {values.get(f'{name}.replicas')} pods, "
-        f"{rules[values.get(f'{name}.scheduling.spread')]}"
+        f"{facts['title']}: {values.get(f'{name}.replicas')} pods, {rules[values.get(f'{name}.scheduling.spread')]}"
         for name, facts in catalogue.stores.items()
         if facts["deployable"] and values.get(f"{name}.enabled")
     ]

@@ -14,9 +14,10 @@ from generator.schema import ValuesSchema, overlay
 
 @dataclass(frozen=True)
 class Values:
-    """The file as it is, and `effective`: what the chart will use."""
+    """The file as it is, and `effective`: what the chart will use, the file laid over `defaults`."""
 
     document: Document
+    defaults: dict[str, Any]
     effective: dict[str, Any]
 
     def get(self, path: str) -> Any:
@@ -47,7 +48,8 @@ def read_values(file: Path | str, schema: ValuesSchema) -> tuple[Values, list[Fi
     sound = document.data
     for finding in findings:
         sound = _without(sound, finding.key)
-    return Values(document, overlay(schema.defaults(), sound)), findings
+    defaults = schema.defaults()
+    return Values(document, defaults, overlay(defaults, sound)), findings
 
 
 def _without(data: dict[str, Any], key: KeyPath) -> dict[str, Any]:

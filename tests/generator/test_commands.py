@@ -73,9 +73,7 @@ def bad(tmp_path: Path) -> Path:
     ],
 )
 @pytest.mark.parametrize("as_json", [False, True])
-def test_exit_code(
-    run: Run, tmp_path: Path, bad: Path, arguments: list[str], code: int, as_json: bool
-) -> None:
+def test_exit_code(run: Run, tmp_path: Path, bad: Path, arguments: list[str], code: int, as_json: bool) -> None:
     filled = [argument.format(prod=PROD, bad=bad, tmp=tmp_path) for argument in arguments]
     if as_json and filled and filled[0] in ("check", "render", "draw", "diff"):
         filled.append("--json")
@@ -231,9 +229,7 @@ def test_by_key_and_by_object(small: Sources, tmp_path: Path) -> None:
     }
 
 
-def test_by_key_where_there_is_no_helm(
-    small: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_by_key_where_there_is_no_helm(small: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     chart = render(PROD, tmp_path / "chart", small).chart

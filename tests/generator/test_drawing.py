@@ -63,9 +63,7 @@ def test_every_edge_is_drawn(graph: Topology) -> None:
 
 
 def test_every_service_store_and_machine_is_named(graph: Topology) -> None:
-    words = "\n".join(
-        "".join(text.itertext()) for text in ElementTree.fromstring(draw(graph, "T")).iter(f"{SVG}text")
-    )
+    words = "\n".join("".join(text.itertext()) for text in ElementTree.fromstring(draw(graph, "T")).iter(f"{SVG}text"))
     for service in graph.services:
         assert service.name in words.replace("-\n", "-")
     for store in graph.stores:
@@ -119,18 +117,12 @@ def test_where_stores_are(
     assert next(store.detail for store in graph.stores if store.name == "mysql") == detail
 
 
-def test_switched_off_services_are_not_drawn(
-    schema: ValuesSchema, catalogue: Catalogue, tmp_path: Path
-) -> None:
+def test_switched_off_services_are_not_drawn(schema: ValuesSchema, catalogue: Catalogue, tmp_path: Path) -> None:
     (tmp_path / "values.yaml").write_text("custos: {services: {scim-service: {enabled: false}}}")
     assert "scim" not in draw(of(tmp_path / "values.yaml", schema, catalogue, []), "T")
 
 
-@pytest.mark.parametrize(
-    "content", ["custos: {enabled: false}", "mysql: {enabled: false}\ncustos: {enabled: false}"]
-)
-def test_little_is_drawn_as_well(
-    schema: ValuesSchema, catalogue: Catalogue, tmp_path: Path, content: str
-) -> None:
+@pytest.mark.parametrize("content", ["custos: {enabled: false}", "mysql: {enabled: false}\ncustos: {enabled: false}"])
+def test_little_is_drawn_as_well(schema: ValuesSchema, catalogue: Catalogue, tmp_path: Path, content: str) -> None:
     (tmp_path / "values.yaml").write_text(content)
     ElementTree.fromstring(draw(of(tmp_path / "values.yaml", schema, catalogue, []), "T"))

@@ -59,9 +59,7 @@ def test_files_can_be_read_by_all_and_run_by_none(tmp_path: Path) -> None:
         os.umask(before)
     modes = {stat.S_IMODE(path.stat().st_mode) for path in made.rglob("*") if path.is_file()}
     assert modes == {0o644}
-    assert {stat.S_IMODE(path.stat().st_mode) for path in [made, *made.rglob("*")] if path.is_dir()} == {
-        0o755
-    }
+    assert {stat.S_IMODE(path.stat().st_mode) for path in [made, *made.rglob("*")] if path.is_dir()} == {0o755}
 
 
 def test_generated_files_say_so(chart: Path) -> None:
@@ -153,9 +151,7 @@ def test_wrong_values_leave_the_old_chart(old: Path, tmp_path: Path) -> None:
         ("{{ nobody }}", "cannot be rendered: 'nobody' is undefined"),
     ],
 )
-def test_a_broken_template_leaves_the_old_chart(
-    old: Path, sources: Sources, template: str, message: str
-) -> None:
+def test_a_broken_template_leaves_the_old_chart(old: Path, sources: Sources, template: str, message: str) -> None:
     before = read_chart(old)
     broken = sources.blueprint / "zz-last.yaml.j2"
     broken.write_text(template)
@@ -166,9 +162,7 @@ def test_a_broken_template_leaves_the_old_chart(
     assert_untouched(old, before)
 
 
-def test_a_disk_that_fails_in_the_middle_leaves_the_old_chart(
-    old: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_fails_in_the_middle_leaves_the_old_chart(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = read_chart(old)
     write = Path.write_bytes
 

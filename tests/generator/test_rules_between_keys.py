@@ -100,9 +100,7 @@ CORE_ONLY = ", ".join(
             ],
             id="the config server off",
         ),
-        pytest.param(
-            "mysql: {enabled: false}\ncustos: {enabled: false}", [], id="nothing on, nothing needed"
-        ),
+        pytest.param("mysql: {enabled: false}\ncustos: {enabled: false}", [], id="nothing on, nothing needed"),
         pytest.param(
             "mysql: {resources: {requests: {memory: 2Gi, cpu: 1}, limits: {cpu: 1000m}}}\n" + WITHOUT + "}",
             [
@@ -171,6 +169,14 @@ CORE_ONLY = ", ".join(
                 'found ""; mend: set it to a mail address'
             ],
             id="mail relay without a sender",
+        ),
+        pytest.param(
+            "global: {storageclass: fast, kafkaTopics: {a: b}}\n" + WITHOUT + "}",
+            [
+                "values.yaml:1: global.storageclass: is no key of this chart, but very like one; "
+                "did you mean global.storageClass?; mend: correct it, or name a key of your own differently"
+            ],
+            id="a slip in global, which is open",
         ),
         pytest.param(
             "mysql: {recovery: {bootstrapFrom: custos-mysql-3}}\n" + WITHOUT + "}",

@@ -36,9 +36,7 @@ def test_descriptions_are_sentences(schema: ValuesSchema) -> None:
 
 def test_every_leaf_has_a_default(schema: ValuesSchema) -> None:
     lacking = [
-        path
-        for path, child in keys(schema, schema.root)
-        if "properties" not in child and "default" not in child
+        path for path, child in keys(schema, schema.root) if "properties" not in child and "default" not in child
     ]
     assert lacking == []
 
@@ -58,9 +56,7 @@ def test_every_map_is_closed_but_global_and_free_ones(schema: ValuesSchema) -> N
 
 
 def test_every_pattern_is_explained(schema: ValuesSchema) -> None:
-    lacking = [
-        path for path, child in keys(schema, schema.root) if "pattern" in child and "x-allowed" not in child
-    ]
+    lacking = [path for path, child in keys(schema, schema.root) if "pattern" in child and "x-allowed" not in child]
     assert lacking == []
 
 
@@ -129,9 +125,7 @@ def test_the_table_names_every_key_once(schema: ValuesSchema) -> None:
         ({"a": {"b": 1}}, {"a": False}, {"a": False}),
     ],
 )
-def test_overlay_does_as_helm_does(
-    base: dict[str, Any], over: dict[str, Any], merged: dict[str, Any]
-) -> None:
+def test_overlay_does_as_helm_does(base: dict[str, Any], over: dict[str, Any], merged: dict[str, Any]) -> None:
     before = json.dumps(base)
     assert overlay(base, over) == merged
     assert json.dumps(base) == before

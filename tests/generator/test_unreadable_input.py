@@ -12,8 +12,7 @@ from generator.check import check_values
 Findings = Callable[[str | bytes], list[str]]
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
-    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n"
-    for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
 )
 CHAIN = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 3000))
 
@@ -43,8 +42,7 @@ CHAIN = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1,
         ),
         pytest.param(
             "mysql:\n  replicas: 3\n  enabled: true\n  replicas: 5\n",
-            "values.yaml:4: mysql.replicas: the key stands twice; found first on line 2; "
-            "mend: keep one of them",
+            "values.yaml:4: mysql.replicas: the key stands twice; found first on line 2; mend: keep one of them",
             id="duplicate key",
         ),
         pytest.param(
@@ -61,8 +59,7 @@ CHAIN = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1,
         ),
         pytest.param(
             "mysql: {replicas: !custom 3}\n",
-            "values.yaml:1: has a YAML tag; found !custom; allowed: plain values without tags; "
-            "mend: remove the tag",
+            "values.yaml:1: has a YAML tag; found !custom; allowed: plain values without tags; mend: remove the tag",
             id="tag of its own",
         ),
         pytest.param(
@@ -115,8 +112,7 @@ CHAIN = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1,
         ),
         pytest.param(
             "- mysql\n",
-            "values.yaml:1: the file is not a mapping of keys to values; found a list; "
-            "allowed: `key: value` lines",
+            "values.yaml:1: the file is not a mapping of keys to values; found a list; allowed: `key: value` lines",
             id="a list",
         ),
         pytest.param(
@@ -129,9 +125,7 @@ CHAIN = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1,
             "values.yaml:2: mysql: `<<` merges what is no mapping; allowed: an alias of a mapping",
             id="merging a number",
         ),
-        pytest.param(
-            b"x" * (4 * 1024 * 1024 + 1), "values.yaml: is too large; allowed: at most 4 MiB", id="too large"
-        ),
+        pytest.param(b"x" * (4 * 1024 * 1024 + 1), "values.yaml: is too large; allowed: at most 4 MiB", id="too large"),
     ],
 )
 def test_one_message(findings_of: Findings, content: str | bytes, message: str) -> None:
@@ -151,8 +145,7 @@ def test_missing_file_and_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     Path("values/prod.yaml").touch()
     findings = check_values([Path("values/prd.yaml"), Path("values"), Path("elsewhere/x.yaml")])
     assert [str(finding) for finding in findings] == [
-        "values/prd.yaml: there is no such file; allowed: prod.yaml in values; "
-        "did you mean values/prod.yaml?",
+        "values/prd.yaml: there is no such file; allowed: prod.yaml in values; did you mean values/prod.yaml?",
         "values: is a folder; allowed: a YAML file; mend: name the file in it",
         "elsewhere/x.yaml: there is no such file",
     ]

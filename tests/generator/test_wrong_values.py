@@ -67,14 +67,12 @@ URL = "allowed: http:// or https://, a host and perhaps a port and path, without
         ),
         pytest.param(
             "mysql: {enabled: 'yes'}",
-            'mysql.enabled: has the wrong type; found "yes"; allowed: true or false; '
-            "mend: write yes without quotes",
+            'mysql.enabled: has the wrong type; found "yes"; allowed: true or false; mend: write yes without quotes',
             id="text for a boolean",
         ),
         pytest.param(
             "custos: {replicas: '2'}",
-            'custos.replicas: has the wrong type; found "2"; allowed: a whole number; '
-            "mend: write 2 without quotes",
+            'custos.replicas: has the wrong type; found "2"; allowed: a whole number; mend: write 2 without quotes',
             id="text for a number",
         ),
         pytest.param(
@@ -93,6 +91,11 @@ URL = "allowed: http:// or https://, a host and perhaps a port and path, without
             "mysql:",
             "mysql: has the wrong type; found null; allowed: a mapping of keys",
             id="nothing for a mapping",
+        ),
+        pytest.param(
+            "global: 3",
+            "global: has the wrong type; found 3; allowed: a mapping of keys",
+            id="number for a mapping",
         ),
         pytest.param(
             "mysql: {scheduling: {spread: hosts}}",
