@@ -36,9 +36,7 @@ def project(folder: Path, services: int) -> Path:
     text = file.read_text(encoding="utf-8")
     missing = services - len(yaml.safe_load(text)["services"])
     if missing < 0:
-        raise BenchError(
-            f"the catalogue has {-missing} services more than the {services} asked for", "ask for more"
-        )
+        raise BenchError(f"the catalogue has {-missing} services more than the {services} asked for", "ask for more")
     if missing:
         file.write_text(grown(text, missing), encoding="utf-8")
         _allow_connections(folder / VALUES, services)

@@ -26,5 +26,6 @@ def described() -> Inventory:
 
 def cluster() -> Cluster | None:
     """The lab's cluster by its kubeconfig; None where there is none."""
-    kubeconfig = paths.state(described().cluster.name) / "kubeconfig"
+    found = described().cluster
+    kubeconfig = found.kubeconfig or paths.state(found.name) / "kubeconfig"
     return Cluster(kubeconfig) if kubeconfig.is_file() else None

@@ -38,9 +38,7 @@ class Series:
         return median(run.cpu for run in self.runs)
 
 
-def run(
-    command: Sequence[str], *, folder: Path | None = None, environment: Mapping[str, str] | None = None
-) -> Cost:
+def run(command: Sequence[str], *, folder: Path | None = None, environment: Mapping[str, str] | None = None) -> Cost:
     """Run `command` once and tell what it took. Raises BenchError with its last words if it fails.
 
     CPU is counted over all children of this process, so that nothing else may run beside it.

@@ -50,9 +50,7 @@ class Result:
     load: dict[str, float] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
 
-    def add(
-        self, what: str, unit: str, value: float, beside: str = "", beside_value: float | None = None
-    ) -> None:
+    def add(self, what: str, unit: str, value: float, beside: str = "", beside_value: float | None = None) -> None:
         """One more figure."""
         self.figures.append(Figure(what, unit, value, beside, beside_value))
 

@@ -57,10 +57,15 @@ def _section(result: dict[str, Any]) -> Iterator[str]:
 def cells(figure: dict[str, Any]) -> tuple[str, str, str, str]:
     """What, value, beside and ratio of a figure for a table."""
     unit = figure["unit"]
-    beside = f"{figure['beside']}: {figure['beside_value']:g} {unit}" if "beside_value" in figure else ""
+    beside = f"{figure['beside']}: {number(figure['beside_value'])} {unit}" if "beside_value" in figure else ""
     ratio = figure.get("ratio")
     shown = "" if ratio is None else f"{ratio:.3g}"
-    return figure["what"], f"{figure['value']:g} {unit}", beside, shown
+    return figure["what"], f"{number(figure['value'])} {unit}", beside, shown
+
+
+def number(value: float) -> str:
+    """A figure without needless zeros, never as a power of ten."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
 
 
 def _warning(machine: dict[str, Any], load: dict[str, float]) -> str:

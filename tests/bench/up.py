@@ -8,12 +8,11 @@ from typing import Any
 
 from bootstrap import paths
 from bootstrap.journal import Journal
-from tests.bench import lab, results
+from tests.bench import by_hand, lab, results
 from tests.bench.errors import BenchError
 from tests.bench.results import Result, loaded
 
-BY_HAND = "up-by-hand"
-_FORMED = {"cluster", "platform"}  # a run that changed these began with bare machines
+_FORMED = {"cluster", "platform"}  # a run that changed both began with bare machines
 
 
 @dataclass
@@ -46,7 +45,7 @@ def runs(records: Iterable[dict[str, Any]]) -> list[Run]:
 
 def newest(found: Iterable[Run], *, fresh: bool) -> Run | None:
     """The newest whole `apply` that formed cluster and platform (`fresh`), or else that changed nothing."""
-    whole = [run for run in found if run.command == "apply" and run.status == "done"]
+    whole = [run for run in found if run.command == "apply" and run.status == "done" and run.seconds.keys() >= _FORMED]
     chosen = [run for run in whole if (run.changed >= _FORMED if fresh else not run.changed)]
     return chosen[-1] if chosen else None
 
@@ -65,7 +64,7 @@ def measure(_times: int) -> Result:
     if fresh is None:
         raise BenchError("the journal has no fresh run", lacks())
     again = newest(found, fresh=False)
-    by_hand = {f["what"]: f["value"] for f in (results.read(BY_HAND) or {"figures": []})["figures"]}
+    baseline = {f["what"]: f["value"] for f in (results.read(by_hand.TOPIC) or {"figures": []})["figures"]}
     result = Result(
         "up",
         "make up",
@@ -77,7 +76,7 @@ def measure(_times: int) -> Result:
     )
     with loaded(result):
         for phase, seconds in _with_sum(fresh.seconds).items():
-            result.add(phase, "s", seconds, "by hand" if phase in by_hand else "", by_hand.get(phase))
+            result.add(phase, "s", seconds, "by hand" if phase in baseline else "", baseline.get(phase))
         for phase, seconds in _with_sum(again.seconds).items() if again else ():
             result.add(f"{phase}, second run", "s", seconds)
     return result
