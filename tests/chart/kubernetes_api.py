@@ -54,9 +54,7 @@ def api_server(folder: Path) -> Iterator[ApiServer]:
     etcd, peer, api = _free_port(), _free_port(), _free_port()
     token = secrets.token_hex(16)
     (folder / "tokens.csv").write_text(f"{token},admin,admin,system:masters\n")
-    subprocess.run(
-        ["openssl", "genrsa", "-out", str(folder / "accounts.key"), "2048"], check=True, capture_output=True
-    )
+    subprocess.run(["openssl", "genrsa", "-out", str(folder / "accounts.key"), "2048"], check=True, capture_output=True)
     log = (folder / "log").open("wb")
     processes = [
         subprocess.Popen(

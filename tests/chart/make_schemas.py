@@ -83,9 +83,7 @@ def of_kind(document: dict[str, Any], kind: str, group: str, version: str) -> di
     wanted = {"group": group, "version": version, "kind": kind}
     definitions = document["definitions"]
     root = next(
-        name
-        for name, schema in definitions.items()
-        if wanted in schema.get("x-kubernetes-group-version-kind", [])
+        name for name, schema in definitions.items() if wanted in schema.get("x-kubernetes-group-version-kind", [])
     )
     needed: dict[str, Any] = {}
     open_names = {root}

@@ -70,9 +70,7 @@ def env(objects: list[Object], service: str) -> dict[str, Any]:
 def config_files(objects: list[Object]) -> dict[str, dict[str, str]]:
     """The files of the config server: name → key → value."""
     data = find(objects, "ConfigMap", "custos-configuration")["data"]
-    return {
-        name: dict(line.split("=", 1) for line in text.splitlines() if line) for name, text in data.items()
-    }
+    return {name: dict(line.split("=", 1) for line in text.splitlines() if line) for name, text in data.items()}
 
 
 @pytest.fixture(scope="module")
@@ -125,9 +123,7 @@ def test_no_secret_is_on_the_config_server(external: list[Object]) -> None:
     """It has no login."""
     for name, file in config_files(external).items():
         for key in file:
-            assert not re.search(
-                r"password|secret$|token$|client\.(id|secret)$|admin\.username", key
-            ) or key in (
+            assert not re.search(r"password|secret$|token$|client\.(id|secret)$|admin\.username", key) or key in (
                 "iam.server.client.id",  # admin-cli, Keycloak's public one
             ), f"{name}: {key}"
 
@@ -149,9 +145,7 @@ SECRET_KEYS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("variable", "secret", "key", "services"), SECRET_KEYS, ids=[k[0] for k in SECRET_KEYS]
-)
+@pytest.mark.parametrize(("variable", "secret", "key", "services"), SECRET_KEYS, ids=[k[0] for k in SECRET_KEYS])
 def test_secrets_come_by_environment(
     external: list[Object], variable: str, secret: str, key: str, services: list[str]
 ) -> None:
@@ -229,9 +223,7 @@ HEAPS = {
 
 
 @pytest.mark.parametrize("service", JAVA)
-def test_the_heap_is_set_by_an_explicit_command(
-    prod: list[Object], mends_off: list[Object], service: str
-) -> None:
+def test_the_heap_is_set_by_an_explicit_command(prod: list[Object], mends_off: list[Object], service: str) -> None:
     """The image's entrypoint has a heap that JAVA_TOOL_OPTIONS cannot change."""
     command = container(prod, service)["command"]
     assert command[0] == "java" and command[-2:] == ["-jar", "/app.jar"]
@@ -312,13 +304,9 @@ def test_the_grpc_web_proxy(prod: list[Object]) -> None:
     assert listener["address"]["socket_address"]["port_value"] == 40000
     manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
     routes = {
-        r["match"]["prefix"]: r["route"]["cluster"]
-        for r in manager["route_config"]["virtual_hosts"][0]["routes"]
+        r["match"]["prefix"]: r["route"]["cluster"] for r in manager["route_config"]["virtual_hosts"][0]["routes"]
     }
-    assert (
-        routes["/org.apache.custos.user.management.service.UserManagementService/"]
-        == "user-management-service"
-    )
+    assert routes["/org.apache.custos.user.management.service.UserManagementService/"] == "user-management-service"
     assert set(routes.values()) == set(INTEGRATION)
     clusters = {c["name"]: c for c in config["static_resources"]["clusters"]}
     assert set(clusters) == set(INTEGRATION)
@@ -399,9 +387,7 @@ def test_mysqls_certificate_is_checked(prod: list[Object], service: str) -> None
     variable = parameters["trustCertificateKeyStorePassword"].removeprefix("$(").removesuffix(")")
     assert environment(own)[variable] == (volume["secret"]["secretName"], "password")
     names = [entry["name"] for entry in own["env"]]
-    assert names.index(variable) < names.index("SPRING_DATASOURCE_URL"), (
-        "Kubernetes expands only earlier ones"
-    )
+    assert names.index(variable) < names.index("SPRING_DATASOURCE_URL"), "Kubernetes expands only earlier ones"
 
 
 @pytest.mark.parametrize("service", SCHEMAS)

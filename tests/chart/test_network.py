@@ -16,10 +16,7 @@ def policies_of(objects: list[Object], labels: dict[str, str]) -> list[Object]:
 
 def matches(peers: list[Peer], labels: dict[str, str]) -> bool:
     """Whether pods of the release with these labels are among the peers of a rule."""
-    return any(
-        "podSelector" in p and "namespaceSelector" not in p and selects(p["podSelector"], labels)
-        for p in peers
-    )
+    return any("podSelector" in p and "namespaceSelector" not in p and selects(p["podSelector"], labels) for p in peers)
 
 
 def opened(objects: list[Object], direction: str, own: dict[str, str], other: dict[str, str]) -> set[int]:
@@ -60,10 +57,7 @@ def custos_edges(objects: list[Object]) -> set[tuple[str, str, int]]:
 
 def expected_edges(catalogue: dict[str, Any], objects: list[Object]) -> set[tuple[str, str, int]]:
     """What the catalogue says, among the services that run."""
-    running = {
-        i["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"]
-        for i in kind(objects, "Deployment")
-    }
+    running = {i["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"] for i in kind(objects, "Deployment")}
     config = next(n for n, s in catalogue["services"].items() if s["kind"] == "config")
     edges = set()
     for service, facts in catalogue["services"].items():
@@ -83,9 +77,7 @@ def test_edges_are_the_catalogues(objects: list[Object], catalogue: dict[str, An
 
 def test_every_pod_is_closed_both_ways(objects: list[Object]) -> None:
     for item, pod in pod_templates(objects):
-        closed = {
-            t for p in policies_of(objects, pod["metadata"]["labels"]) for t in p["spec"]["policyTypes"]
-        }
+        closed = {t for p in policies_of(objects, pod["metadata"]["labels"]) for t in p["spec"]["policyTypes"]}
         assert closed == {"Ingress", "Egress"}, name(item)
 
 
@@ -98,9 +90,7 @@ def test_every_pod_may_look_names_up(objects: list[Object]) -> None:
             if {"protocol": "UDP", "port": 53} in rule.get("ports", [])
         ]
         assert rules, name(item)
-        assert {
-            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}
-        } in rules[0]["to"]
+        assert {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}} in rules[0]["to"]
 
 
 def test_only_those_with_rights_reach_the_api(objects: list[Object]) -> None:
@@ -124,9 +114,7 @@ def test_the_test_pod_reaches_every_service(objects: list[Object]) -> None:
         pods = [
             pod["metadata"]["labels"]
             for item, pod in pod_templates(objects)
-            if selects(
-                {"matchLabels": {k: v for k, v in selector.items() if k != "role"}}, pod["metadata"]["labels"]
-            )
+            if selects({"matchLabels": {k: v for k, v in selector.items() if k != "role"}}, pod["metadata"]["labels"])
         ]
         for labels in pods:
             ports = {p["port"] for p in service["spec"]["ports"]} & {3306, 7000, 8080, 9000, 40000, 50000}

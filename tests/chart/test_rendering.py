@@ -72,9 +72,7 @@ def test_notes_say_what_to_do_next(chart: Chart) -> None:
     ).partition("NOTES:")[2]
     assert "helm test custos --namespace custos" in notes
     assert "/user-management" in notes
-    assert (
-        "NOT there, and known to be so (custos.withoutStores): keycloak, vault, kafka, smtp, cilogon" in notes
-    )
+    assert "NOT there, and known to be so (custos.withoutStores): keycloak, vault, kafka, smtp, cilogon" in notes
     assert "custos-ca" in notes and "custos-truststore" in notes
 
 
@@ -99,9 +97,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("settings", "messages"), REFUSED, ids=[" ".join(s) for s, _ in REFUSED])
-def test_values_that_do_not_fit_are_refused_all_at_once(
-    chart: Chart, settings: list[str], messages: list[str]
-) -> None:
+def test_values_that_do_not_fit_are_refused_all_at_once(chart: Chart, settings: list[str], messages: list[str]) -> None:
     options = [option for setting in settings for option in ("--set", setting)]
     with pytest.raises(helm.HelmError) as refused:
         helm.template(chart("prod"), *options)
@@ -114,9 +110,7 @@ def test_a_release_name_that_services_cannot_bear_is_refused(chart: Chart) -> No
         helm.template(chart("prod"), release="9lives")
 
 
-@pytest.mark.parametrize(
-    "setting", ["custos.sevices.x=1", "mysql.replicas=2", "custos.replicas=many", "nonsense=1"]
-)
+@pytest.mark.parametrize("setting", ["custos.sevices.x=1", "mysql.replicas=2", "custos.replicas=many", "nonsense=1"])
 def test_the_schema_refuses_what_is_unknown_or_wrong(chart: Chart, setting: str) -> None:
     with pytest.raises(helm.HelmError, match="values don't meet the specifications"):
         helm.template(chart("prod"), "--set", setting)

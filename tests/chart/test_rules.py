@@ -66,9 +66,7 @@ def test_labels_are_there_and_fit(objects: list[Object]) -> None:
     for metadata in (*(i["metadata"] for i in objects), *(p["metadata"] for _, p in pod_templates(objects))):
         for key, value in metadata["labels"].items():
             assert len(value) <= 63, f"{metadata}: {key}"
-            assert re.match(r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", value), (
-                f"{metadata}: {key}={value}"
-            )
+            assert re.match(r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", value), f"{metadata}: {key}={value}"
 
 
 def test_objects_name_no_namespace(objects: list[Object]) -> None:
@@ -109,14 +107,10 @@ def test_services_select_pods_and_their_ports(objects: list[Object]) -> None:
         matched = [pod for pod in pods if selects({"matchLabels": selector}, pod["metadata"]["labels"])]
         assert matched, f"{name(service)} selects no pod"
         for pod in matched:
-            named = {
-                port["name"]: port["containerPort"] for c in containers(pod) for port in c.get("ports", [])
-            }
+            named = {port["name"]: port["containerPort"] for c in containers(pod) for port in c.get("ports", [])}
             for port in service["spec"]["ports"]:
                 target = port.get("targetPort", port["port"])
-                assert target in named or target in named.values(), (
-                    f"{name(service)}: {target} is no port of the pod"
-                )
+                assert target in named or target in named.values(), f"{name(service)}: {target} is no port of the pod"
 
 
 def config_maps_used(pod: Object) -> Iterator[tuple[str, set[str]]]:
@@ -161,9 +155,7 @@ def test_secrets_are_made_by_the_job_or_named_by_the_operator(case: Case, object
                 missing = keys - keys_made(made[wanted])
                 assert not missing, f"{name(item)} needs {missing} of Secret {wanted}"
             else:
-                assert case.name == "external" and wanted in operators, (
-                    f"{name(item)}: nobody makes Secret {wanted}"
-                )
+                assert case.name == "external" and wanted in operators, f"{name(item)}: nobody makes Secret {wanted}"
 
 
 def test_no_object_is_a_secret(objects: list[Object]) -> None:
@@ -260,9 +252,7 @@ def test_requests_and_memory_limits(objects: list[Object]) -> None:
             resources = container["resources"]
             where = f"{name(item)}/{container['name']}"
             assert resources["requests"].keys() >= {"cpu", "memory"}, where
-            assert mebibytes(resources["requests"]["memory"]) <= mebibytes(resources["limits"]["memory"]), (
-                where
-            )
+            assert mebibytes(resources["requests"]["memory"]) <= mebibytes(resources["limits"]["memory"]), where
 
 
 def mebibytes(quantity: str) -> int:
@@ -285,12 +275,8 @@ def test_probes_of_what_runs_long(objects: list[Object]) -> None:
                 assert "startupProbe" in container, where
                 assert container.get("lifecycle", {}).get("preStop"), f"{where} does not drain"
             for kind_of in ("readinessProbe", "livenessProbe", "startupProbe"):
-                for port in (
-                    container.get(kind_of, {}).get(h, {}).get("port") for h in ("httpGet", "tcpSocket")
-                ):
-                    assert port is None or port in {p["name"] for p in container["ports"]}, (
-                        f"{where}: {kind_of}"
-                    )
+                for port in (container.get(kind_of, {}).get(h, {}).get("port") for h in ("httpGet", "tcpSocket")):
+                    assert port is None or port in {p["name"] for p in container["ports"]}, f"{where}: {kind_of}"
 
 
 def test_liveness_does_not_ask_for_others(objects: list[Object]) -> None:
@@ -305,10 +291,7 @@ def test_shutdown_fits_into_the_grace_period(objects: list[Object]) -> None:
     for item in kind(objects, "Deployment"):
         spec = item["spec"]["template"]["spec"]
         for container in spec["containers"]:
-            assert (
-                container["lifecycle"]["preStop"]["sleep"]["seconds"] + 20
-                <= spec["terminationGracePeriodSeconds"]
-            )
+            assert container["lifecycle"]["preStop"]["sleep"]["seconds"] + 20 <= spec["terminationGracePeriodSeconds"]
 
 
 def test_every_workload_has_a_disruption_budget(objects: list[Object]) -> None:
@@ -340,9 +323,7 @@ def test_a_mirror_moves_every_image(case: Case, objects: list[Object]) -> None:
     for item, pod in pod_templates(objects):
         moved = [c["image"].startswith("mirror.example.org/all/") for c in containers(pod)]
         assert set(moved) == {case.name == "mirror"}, name(item)
-        assert pod["spec"].get("imagePullSecrets") == (
-            [{"name": "mirror"}] if case.name == "mirror" else None
-        )
+        assert pod["spec"].get("imagePullSecrets") == ([{"name": "mirror"}] if case.name == "mirror" else None)
 
 
 def test_commands_are_the_charts_own(case: Case, objects: list[Object]) -> None:

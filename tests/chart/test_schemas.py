@@ -19,9 +19,7 @@ def kubeconform(objects: list[Object], version: str, folder: Path) -> str:
     """The complaints of kubeconform, or nothing."""
     manifest = folder / "objects.yaml"
     manifest.write_text(yaml.dump_all(objects, Dumper=yaml.CSafeDumper))
-    location = (
-        f"{SCHEMAS}/{{{{ .NormalizedKubernetesVersion }}}}/{{{{ .ResourceKind }}}}{{{{ .KindSuffix }}}}.json"
-    )
+    location = f"{SCHEMAS}/{{{{ .NormalizedKubernetesVersion }}}}/{{{{ .ResourceKind }}}}{{{{ .KindSuffix }}}}.json"
     done = subprocess.run(
         [
             *(str(tools.ensure("kubeconform")), "-strict", "-kubernetes-version", version.removeprefix("v")),

@@ -48,15 +48,11 @@ def openssl(tmp_path_factory: pytest.TempPathFactory) -> Path:
         libraries = next(iter(system.glob("usr/lib/*/libcrypto.so.3")), None)
         if loader and libraries:
             program = folder / "openssl"
-            program.write_text(
-                f'#!/bin/sh\nexec "{loader}" --library-path "{libraries.parent}" "{root}" "$@"\n'
-            )
+            program.write_text(f'#!/bin/sh\nexec "{loader}" --library-path "{libraries.parent}" "{root}" "$@"\n')
             program.chmod(0o755)
             if openssl_version(str(program)) >= JKS_TRUST:
                 return folder
-    pytest.skip(
-        "openssl 3.2 or newer is missing; Debian 13 has it, and `make up`, which makes the lab's, brings one"
-    )
+    pytest.skip("openssl 3.2 or newer is missing; Debian 13 has it, and `make up`, which makes the lab's, brings one")
 
 
 @pytest.fixture(scope="session")
@@ -109,9 +105,7 @@ def cluster(
     namespace = "t-" + re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:50].strip("-")
     core.create_namespace({"metadata": {"name": namespace}})
     for item in (find(prod, k, "custos-secrets") for k in ("ServiceAccount", "Role", "RoleBinding")):
-        own = json.loads(
-            json.dumps(item).replace(f'"namespace": "{NAMESPACE}"', f'"namespace": "{namespace}"')
-        )
+        own = json.loads(json.dumps(item).replace(f'"namespace": "{NAMESPACE}"', f'"namespace": "{namespace}"'))
         create_from_dict(client, own, namespace=namespace)
     request_token = kubernetes.client.AuthenticationV1TokenRequest(
         spec=kubernetes.client.V1TokenRequestSpec(audiences=["https://tests"])
@@ -287,9 +281,7 @@ def test_an_authority_that_is_gone_is_not_replaced_behind_those_it_signed(
     assert cluster.everything() == before
 
 
-def test_half_a_secret_is_named(
-    cluster: Cluster, wanted: list[Object], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_half_a_secret_is_named(cluster: Cluster, wanted: list[Object], capsys: pytest.CaptureFixture[str]) -> None:
     body = {"metadata": {"name": "custos-ca"}, "data": {"ca.crt": "eA=="}}
     cluster.core.create_namespaced_secret(cluster.namespace, body)
     assert cluster.run(wanted) == 2
@@ -309,9 +301,7 @@ def test_a_certificate_that_lacks_a_name_is_told_and_kept(
     assert cluster.everything() == before
 
 
-def test_the_jobs_rights_do_not_reach_other_secrets(
-    cluster: Cluster, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_jobs_rights_do_not_reach_other_secrets(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
     body = {"metadata": {"name": "somebody-elses"}, "data": {"a": "eA=="}}
     cluster.core.create_namespaced_secret(cluster.namespace, body)
     assert cluster.run([{"name": "somebody-elses", "keys": {"b": {"random": 8}}}]) == 2
