@@ -22,10 +22,11 @@ from tests.bench.results import Result
 
 @dataclass(frozen=True)
 class Topic:
-    """Something to measure; `lacks` tells why it cannot be now, or nothing."""
+    """Something to measure `times` times; `lacks` tells why it cannot be now, or nothing."""
 
     measure: Callable[[int], Result]
     lacks: Callable[[], str] = lambda: ""
+    times: int = 5
 
 
 TOPICS = {
@@ -33,7 +34,7 @@ TOPICS = {
     "template": Topic(template.measure),
     "release": Topic(release.measure),
     "up": Topic(up.measure, up.lacks),
-    "failover": Topic(failover.measure, failover.lacks),
+    "failover": Topic(failover.measure, failover.lacks, failover.TIMES),
 }
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -43,7 +44,10 @@ console = Console(highlight=False, soft_wrap=True)
 @app.command()
 def bench(
     topics: Annotated[list[str] | None, typer.Argument(metavar="[TOPIC]…", help=", ".join(TOPICS))] = None,
-    times: Annotated[int, typer.Option("--times", min=1, help="Runs whose median counts.")] = 5,
+    times: Annotated[
+        int | None,
+        typer.Option("--times", min=1, help=f"Runs whose median counts (5; failover: {failover.TIMES})."),
+    ] = None,
     baseline: Annotated[
         bool, typer.Option("--baseline", help="With `up`: measure the same by hand, on the lab's bare machines.")
     ] = False,
@@ -61,7 +65,7 @@ def bench(
     raise typer.Exit(0 if all(measured) else 1)
 
 
-def _measured(name: str, topic: Topic, times: int, *, asked: bool) -> bool:
+def _measured(name: str, topic: Topic, times: int | None, *, asked: bool) -> bool:
     """Whether the topic was measured, or left out without having been asked for."""
     try:
         lack = topic.lacks()
@@ -69,7 +73,7 @@ def _measured(name: str, topic: Topic, times: int, *, asked: bool) -> bool:
             console.print(f"[yellow]left out:[/] {name}: {escape(lack)}")
             return not asked
         console.print(f"[bold]{name}[/]")
-        result = topic.measure(times)
+        result = topic.measure(times or topic.times)
     except BenchError as error:
         console.print(f"[red]error:[/] {name}: {escape(error.what)}")
         console.print(f"[bold]what to do:[/] {escape(error.remedy)}")

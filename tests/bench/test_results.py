@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import results, table
+from tests.bench import failover, results, table
 from tests.bench.results import Figure, Result
 
 
@@ -48,3 +48,15 @@ def test_a_busy_machine_is_said_to_have_been_one(load: float, said: bool) -> Non
     result = Result("some", "Some", "by hand", load={"before": load, "after": load}).as_json()
     result["machine"]["cores"] = 2
     assert ("machine was busy" in table.page([result])) is said
+
+
+def test_pauses_of_a_fail_over_are_told_by_median_and_longest_and_rows_by_sum() -> None:
+    result = Result("failover", "Fail-over", "struck")
+    found = [failover.Fault(pause, whole=20.0, lost=lost) for pause, lost in ((6.0, 0), (9.0, 2), (5.0, 1))]
+    failover.add(result, failover.Kind("kill", 7.0, failover.kill_process), found)
+    assert [(figure.what, figure.value) for figure in result.figures] == [
+        ("kill", 6.0),
+        ("kill, longest", 9.0),
+        ("kill, until the group is whole", 20.0),
+        ("kill, acknowledged rows lost", 3),
+    ]
