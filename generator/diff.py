@@ -69,7 +69,7 @@ def diff(chart: Path, values: Path, sources: Sources | None = None) -> Differenc
             helm = find("helm")
         except ToolMissing as error:
             return Difference(keys, None, str(error))
-        old, new = (_objects(helm, side, values) for side in (chart, other))
+        old, new = _objects(helm, chart, chart), _objects(helm, other, values)
     objects = []
     for name in sorted(old.keys() | new.keys()):
         if name not in old:
@@ -81,13 +81,13 @@ def diff(chart: Path, values: Path, sources: Sources | None = None) -> Differenc
     return Difference(keys, objects)
 
 
-def _objects(helm: Path, chart: Path, values: Path) -> dict[str, Any]:
-    """The objects that helm makes of `chart`, by kind and name."""
+def _objects(helm: Path, chart: Path, blamed: Path) -> dict[str, Any]:
+    """The objects that helm makes of `chart`, by kind and name; a finding blames the file or folder given."""
     command = [str(helm), "template", RELEASE, str(chart), "--namespace", NAMESPACE]
     run = subprocess.run(command, capture_output=True, text=True, timeout=HELM_SECONDS, check=False)
     if run.returncode:
         message = f"helm cannot template the chart: {run.stderr.strip()}"
-        raise FindingsError([Finding(str(values if "custos-diff-" in str(chart) else chart), message)])
+        raise FindingsError([Finding(str(blamed), message)])
     objects = {}
     for item in yaml.load_all(run.stdout, Loader=Loader):
         if item:

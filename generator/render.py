@@ -197,11 +197,7 @@ def _swap_in(output: Path, files: dict[str, bytes]) -> None:
     """Writes `files` beside `output` and renames; what a killed run left behind is taken up first."""
     fresh = output.with_name(f".{output.name}.new")
     old = output.with_name(f".{output.name}.old")
-    if old.exists() and not output.exists():
-        old.rename(output)  # killed between the two renames below
-    for leftover in (fresh, old):
-        if leftover.exists():
-            shutil.rmtree(leftover)
+    _tidy(output, fresh, old)
     try:
         for name, content in files.items():
             path = fresh / name
@@ -212,13 +208,15 @@ def _swap_in(output: Path, files: dict[str, bytes]) -> None:
             path.chmod(0o755 if path.is_dir() else 0o644)
         if output.exists():
             output.rename(old)
-        try:
-            fresh.rename(output)
-        except OSError:
-            if old.exists():
-                old.rename(output)
-            raise
+        fresh.rename(output)
     finally:
-        for leftover in (fresh, old):
-            if leftover.exists() and output.exists():
-                shutil.rmtree(leftover)
+        _tidy(output, fresh, old)
+
+
+def _tidy(output: Path, fresh: Path, old: Path) -> None:
+    """Puts the old chart back where the second of the two renames did not happen, and removes the rest."""
+    if old.exists() and not output.exists():
+        old.rename(output)
+    for leftover in (fresh, old):
+        if leftover.exists():
+            shutil.rmtree(leftover)

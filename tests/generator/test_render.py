@@ -177,20 +177,32 @@ def test_a_disk_that_fails_in_the_middle_leaves_the_old_chart(old: Path, monkeyp
     assert_untouched(old, before)
 
 
-def test_a_rename_that_fails_leaves_the_old_chart(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()])
+def test_a_rename_that_fails_leaves_the_old_chart(
+    old: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
     before = read_chart(old)
     rename = Path.rename
 
     def refuse(path: Path, target: Path) -> Path:
         if path.name.endswith(".new"):
-            raise OSError(5, "Input/output error", str(path))
+            raise error
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", refuse)
-    with pytest.raises(UsageError, match="Input/output error"):
+    with pytest.raises((UsageError, KeyboardInterrupt)):
         render(PROD, old)
-    monkeypatch.undo()
-    assert read_chart(old) == before
+    assert_untouched(old, before)
+
+
+def test_a_first_render_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UsageError):
+        render(PROD, tmp_path / "chart")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_killed_run_left_behind_is_taken_up(old: Path) -> None:
