@@ -17,6 +17,7 @@ import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -65,8 +66,12 @@ class DatabaseTest {
     }
 
     private static Playing play(String application, String schema, String password) {
+        return play(application, schema, password, 3600);
+    }
+
+    private static Playing play(String application, String schema, String password, int heartbeatSeconds) {
         String server = ADMIN.replaceAll("^jdbc:mysql://([^/]+)/.*", "$1");
-        return new Playing(application, "spring.datasource.url=jdbc:mysql://" + server + "/" + schema
+        return new Playing(application, "standin.heartbeat.seconds=" + heartbeatSeconds, "spring.datasource.url=jdbc:mysql://" + server + "/" + schema
                 + "?sslMode=REQUIRED&serverTimezone=UTC&useLegacyDatetimeCode=false&createDatabaseIfNotExist=true",
                 "spring.datasource.username=" + schema, "spring.datasource.password=" + password,
                 "spring.datasource.hikari.maximum-pool-size=3", "spring.datasource.hikari.connection-timeout=3000",
@@ -88,6 +93,18 @@ class DatabaseTest {
             assertThat(again.get("/standin/reaches").edge("database")).startsWith("OK");
         }
         assertThat(count("select count(*) from core_tenant.standin_record")).isEqualTo(3);
+    }
+
+    @Test
+    void rowsAreWrittenWithoutBeingAskedFor() throws Exception {
+        schema("core_tenant", "utf8mb4");
+        try (Playing tenants = play("tenantProfileCoreService", "core_tenant", "right", 1)) {
+            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+            while (count("select count(*) from core_tenant.standin_record") < 2) {
+                assertThat(System.nanoTime()).as("two heartbeats within a minute").isLessThan(deadline);
+                Thread.sleep(100);
+            }
+        }
     }
 
     @Test

@@ -155,6 +155,34 @@ class SidecarTest {
     }
 
     @Test
+    void theProxysConfigurationOfTheChartIsUnderstood() {
+        EnvoyConfig config = EnvoyConfig.of(new Yaml().load(String.join("\n",
+                "admin: {access_log_path: /dev/null, address: {socket_address: {address: 0.0.0.0, port_value: 9901}}}",
+                "static_resources:",
+                "  listeners:",
+                "  - name: grpc-web",
+                "    address: {socket_address: {address: 0.0.0.0, port_value: 40000}}",
+                "    filter_chains:",
+                "    - filters:",
+                "      - name: envoy.filters.network.http_connection_manager",
+                "        typed_config:",
+                "          route_config:",
+                "            virtual_hosts:",
+                "            - routes:",
+                "              - {match: {prefix: /a.A/}, route: {cluster: a, timeout: 60s}}",
+                "              - {match: {prefix: /b.B/}, route: {cluster: b}}",
+                "          http_filters: [{name: envoy.filters.http.grpc_web}, {name: envoy.filters.http.router}]",
+                "  clusters:",
+                "  - {name: a, load_assignment: {endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: a.svc., port_value: 7000}}}}]}]}}",
+                "  - {name: b, load_assignment: {endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: b.svc., port_value: 7001}}}}]}]}}")));
+        assertThat(config.adminPort).isEqualTo(9901);
+        assertThat(config.listeners).hasSize(1);
+        assertThat(config.listeners.get(0).port).isEqualTo(40000);
+        assertThat(config.listeners.get(0).transcodes).isFalse();
+        assertThat(config.listeners.get(0).routes.toString()).isEqualTo("{/a.A/=a.svc.:7000, /b.B/=b.svc.:7001}");
+    }
+
+    @Test
     void withoutItsFileItIsAServicesSidecar() throws IOException {
         EnvoyConfig config = Sidecar.config("-c", "/not/there/envoy.yaml", "-l", "warning");
         assertThat(config.listeners).hasSize(1);
