@@ -2,9 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/custos-platform
-# Keyed by what goes into it, so that checkouts share it and a changed pin makes a new one.
-VENV := $(CACHE)/venv-$(shell cat pyproject.toml constraints.txt | sha256sum | cut -c1-12)
+VENV := $(shell python3 tools/venv.py --path)
 PYTHON := $(VENV)/bin/python
 export PATH := $(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)
@@ -17,18 +15,9 @@ TEST_WORKERS ?= 2
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-$(VENV)/ready:
-	@command -v python3 >/dev/null || { echo "python3 (3.11 or newer) is missing: apt-get install python3 python3-venv"; exit 1; }
-	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python3 is $$(python3 -V), 3.11 or newer is needed"; exit 1; }
-	@echo "installing the Python packages of constraints.txt"
-	@mkdir -p $(CACHE)
-	@rm -rf $(VENV).new && python3 -m venv $(VENV).new || { echo "the venv module is missing: apt-get install python3-venv"; exit 1; }
-	@$(VENV).new/bin/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print("\n".join(p["dependencies"] + p["optional-dependencies"]["test"]))' > $(VENV).new/requirements.txt
-	@$(VENV).new/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -r $(VENV).new/requirements.txt
-	@sed -i 's#$(VENV).new#$(VENV)#g' $$(grep -lI '$(VENV).new' $(VENV).new/bin/*)
-	@rm -rf $(VENV) && mv $(VENV).new $(VENV) && touch $@
-
-venv: $(VENV)/ready ## The Python environment
+venv: ## The Python environment
+	@command -v python3 >/dev/null || { echo "python3 (3.11 or newer) is missing. Debian: apt-get install python3 python3-venv"; exit 1; }
+	@python3 tools/venv.py
 
 venv-path:
 	@echo $(VENV)
