@@ -52,7 +52,7 @@ def install(packages: list[str]) -> None:
 
 
 def acquire(user: str) -> bool:
-    """Set the kernel's settings for the lab `user`; True if anything changed."""
+    """Set the kernel's settings for the lab `user`; True if any had to be changed."""
     with lock.hold(LEDGER.with_suffix(".lock")):
         users, before = _read()
         low = {name: value for name, value in SYSCTLS.items() if _sysctl(name) < value}
@@ -61,7 +61,7 @@ def acquire(user: str) -> bool:
         _write(users | {user}, {name: _sysctl(name) for name in low} | before)
         for name, value in low.items():
             _path(name).write_text(str(value))
-        return True
+        return bool(low)
 
 
 def release(user: str) -> None:
