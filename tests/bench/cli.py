@@ -90,6 +90,8 @@ def _show(result: Result) -> None:
     for figure in result.figures:
         shown.add_row(*map(escape, table.cells(figure.as_json())))
     console.print(shown, soft_wrap=False)
+    for lack in result.left_out:
+        console.print(f"[yellow]left out:[/] {escape(lack)}")
 
 
 def main() -> None:

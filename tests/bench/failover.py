@@ -39,7 +39,7 @@ def lacks() -> str:
 
 
 def measure(times: int) -> Result:
-    """Seconds of the pause, median of `times`, after each kind of fault. Raises BenchError where the lab is not whole."""
+    """Seconds of the pause after each kind of fault, median of `times`. Raises BenchError where the lab fails."""
     cluster = lab.cluster()
     if cluster is None:
         raise BenchError("there is no cluster to strike", lab.ABSENT)

@@ -14,7 +14,7 @@ from tests.bench.errors import BenchError
 from tests.bench.machine import program
 from tests.bench.results import Result, loaded
 from tests.bench.template import platform_chart
-from tests.lab.cluster import Cluster, CommandFailed
+from tests.lab.cluster import CommandFailed
 
 LIMIT = 2**20  # bytes of all of a Secret's data together (Kubernetes: MaxSecretSize)
 SIZES = (24, 100)
@@ -35,9 +35,10 @@ def measure(_times: int) -> Result:
             _add(result, f"{services} services, computed", size)
         few, many = SIZES
         result.add("each further service", "KiB", (sizes[many] - sizes[few]) / (many - few) / 2**10)
-        cluster = lab.cluster()
-        if cluster is not None:
-            _add(result, "lab, installed", installed(cluster))
+        try:
+            _add(result, "lab, installed", installed())
+        except BenchError as lack:
+            result.left_out.append(str(lack))
     return result
 
 
@@ -54,8 +55,11 @@ def computed(folder: Path, services: int) -> int:
     return len(base64.b64encode(gzip.compress(release.encode(), 9)))
 
 
-def installed(cluster: Cluster) -> int:
-    """Bytes of the newest revision's Secret. Raises BenchError where nothing is installed."""
+def installed() -> int:
+    """Bytes of the Secret of the lab's newest revision. Raises BenchError where nothing is installed."""
+    cluster = lab.cluster()
+    if cluster is None:
+        raise BenchError("the installed release was not measured", lab.ABSENT)
     platform = lab.described().platform
     selector = f"owner=helm,name={platform.release}"
     try:

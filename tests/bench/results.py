@@ -49,6 +49,7 @@ class Result:
     figures: list[Figure] = field(default_factory=list)
     load: dict[str, float] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
 
     def add(self, what: str, unit: str, value: float, beside: str = "", beside_value: float | None = None) -> None:
         """One more figure."""
@@ -66,6 +67,7 @@ class Result:
             "load": {when: round(value, 2) for when, value in self.load.items()},
             "figures": [figure.as_json() for figure in self.figures],
             **({"details": self.details} if self.details else {}),
+            **({"left_out": self.left_out} if self.left_out else {}),
         }
 
 

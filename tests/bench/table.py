@@ -45,6 +45,8 @@ def _section(result: dict[str, Any]) -> Iterator[str]:
     for figure in result["figures"]:
         yield "| " + " | ".join(cells(figure)) + " |"
     yield ""
+    for lack in result.get("left_out", []):
+        yield f"Left out: {lack}.\n"
     machine, versions, load = result["machine"], result["versions"], result["load"]
     yield (
         f"{result['measured'][:10]}, {machine['cpu']}, {machine['cores']} cores, {machine['memory']} GiB, "
