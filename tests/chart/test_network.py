@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.chart.conftest import Case
-from tests.chart.helm import Object, kind, name, pod_templates, selects
+from tests.chart.helm import Object, find, kind, name, pod_templates, selects
 
 Peer = dict[str, Any]
 
@@ -138,12 +142,45 @@ def test_stores_outside_are_reached_at_their_port_only(external: list[Object]) -
         outside = {
             port["port"]
             for rule in policy["spec"]["egress"]
-            if any(peer.get("ipBlock", {}).get("cidr") == "0.0.0.0/0" for peer in rule.get("to", []))
+            if rule.get("to") == [{"ipBlock": {"cidr": "0.0.0.0/0"}}, {"ipBlock": {"cidr": "::/0"}}]
             for port in rule["ports"]
         }
         assert outside == ports, service
 
 
-def test_policies_can_be_left_out(objects_of: Any) -> None:
+@pytest.mark.parametrize(
+    ("host", "peers"),
+    [
+        ("10.1.2.3", [{"ipBlock": {"cidr": "10.1.2.3/32"}}]),
+        ("fd00::1", [{"ipBlock": {"cidr": "fd00::1/128"}}]),
+        (
+            "keycloak.identity.svc.cluster.local",
+            [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "identity"}}}],
+        ),
+        (
+            "keycloak.svc-hosting.example",
+            [{"ipBlock": {"cidr": "0.0.0.0/0"}}, {"ipBlock": {"cidr": "::/0"}}],
+        ),
+    ],
+)
+def test_a_store_elsewhere_is_as_narrow_as_its_host_allows(
+    objects_of: Callable[[Case], list[Object]], host: str, peers: list[Peer]
+) -> None:
+    objects = objects_of(
+        Case("elsewhere", "external", settings=(f"global.keycloak.host={host}", "global.keycloak.port=8443"))
+    )
+    policy = find(objects, "NetworkPolicy", "custos-identity-core-service")
+    rules = [rule for rule in policy["spec"]["egress"] if rule["ports"] == [{"protocol": "TCP", "port": 8443}]]
+    assert [rule["to"] for rule in rules] == [peers]
+
+
+def test_an_ipv6_address_stands_in_brackets(objects_of: Callable[[Case], list[Object]]) -> None:
+    hosts = ("global.mysql.host=fd00::1", "global.keycloak.host=fd00::2", "global.kafka.host=fd00::3")
+    text = json.dumps(objects_of(Case("ipv6", "external", settings=hosts)))
+    for expected in ("//[fd00::1]:3306/core_iam", "tcp=[fd00::1]:3306", "//[fd00::2]:443/auth/", "[fd00::3]:9092"):
+        assert expected in text
+
+
+def test_policies_can_be_left_out(objects_of: Callable[[Case], list[Object]]) -> None:
     objects = objects_of(Case("open", "prod", settings=("global.networkPolicy.enabled=false",)))
     assert kind(objects, "NetworkPolicy") == []

@@ -37,6 +37,14 @@ time-out and not four.
 {{- end -}}
 
 {{- /*
+common.urlHost: a host as a URL has it: an IPv6 address in brackets.
+  . the host
+*/ -}}
+{{- define "common.urlHost" -}}
+{{- if contains ":" . -}}[{{ . }}]{{- else -}}{{ . }}{{- end -}}
+{{- end -}}
+
+{{- /*
 common.selectorLabels: what never changes for the pods of one component; selectors hold these and no others.
   context    the root context
   component  the part of the chart: "server", "user-profile-core-service"

@@ -18,7 +18,8 @@ A peer is one of
   {release: true}           every pod of this release
   {test: true}              the pods of `helm test`
   {namespace: N, labels: {…}} pods of another namespace
-  {host: H}                 something outside: a host name (any address, policies know no names) or an IPv4 address
+  {host: H}                 a store that is not this release's: an IP address, a Service of another namespace (NAME.NAMESPACE.svc…: all pods of that
+                            namespace), or another host name (any address, for policies know no names)
 */ -}}
 {{- define "common.networkPolicy" -}}
 {{- if .context.Values.global.networkPolicy.enabled -}}
@@ -68,8 +69,18 @@ common.networkPolicy.peer: one entry of `from:` or `to:`.
 {{- define "common.networkPolicy.peer" -}}
 {{- $peer := .peer -}}
 {{- if $peer.host -}}
-- ipBlock:
-    cidr: {{ ternary (printf "%s/32" $peer.host) "0.0.0.0/0" (regexMatch "^[0-9]+(\\.[0-9]+){3}$" $peer.host) }}
+{{- if regexMatch "^[0-9]+(\\.[0-9]+){3}$" $peer.host -}}
+- ipBlock: {cidr: {{ $peer.host }}/32}
+{{- else if contains ":" $peer.host -}}
+- ipBlock: {cidr: "{{ $peer.host }}/128"}
+{{- else if regexMatch "^[^.]+\\.[^.]+\\.svc(\\.|$)" $peer.host -}}
+- namespaceSelector:
+    matchLabels:
+      kubernetes.io/metadata.name: {{ index (splitList "." $peer.host) 1 }}
+{{- else -}}
+- ipBlock: {cidr: 0.0.0.0/0}
+- ipBlock: {cidr: "::/0"}
+{{- end -}}
 {{- else if $peer.namespace -}}
 - namespaceSelector:
     matchLabels:

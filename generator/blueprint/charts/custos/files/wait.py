@@ -29,7 +29,7 @@ def unmet(condition: str) -> str | None:
     try:
         if kind == "tcp":
             host, _, port = target.rpartition(":")
-            socket.create_connection((host, int(port)), TIMEOUT_SECONDS).close()
+            socket.create_connection((host.strip("[]"), int(port)), TIMEOUT_SECONDS).close()
             return None
         url, _, text = target.rpartition(",")
         for _ in range(IN_A_ROW):

@@ -44,7 +44,7 @@ custos.keycloakUrl: Keycloak's address; the services insist on `/auth/` at its e
 {{- if include "custos.without" (dict "context" . "store" "keycloak") -}}
 https://keycloak.invalid/auth/
 {{- else -}}
-{{- with .Values.global.keycloak }}{{ .scheme }}://{{ .host }}:{{ .port }}/auth/{{ end -}}
+{{- with .Values.global.keycloak }}{{ .scheme }}://{{ include "common.urlHost" .host }}:{{ .port }}/auth/{{ end -}}
 {{- end -}}
 {{- end -}}
 
@@ -53,7 +53,7 @@ https://keycloak.invalid/auth/
 {{- if include "custos.without" (dict "context" . "store" "vault") -}}
 https://vault.invalid:8200
 {{- else -}}
-{{- with .Values.global.vault }}{{ .scheme }}://{{ .host }}:{{ .port }}{{ end -}}
+{{- with .Values.global.vault }}{{ .scheme }}://{{ include "common.urlHost" .host }}:{{ .port }}{{ end -}}
 {{- end -}}
 {{- end -}}
 
@@ -65,7 +65,7 @@ always does, and a port where nothing listens.
 {{- if include "custos.without" (dict "context" . "store" "kafka") -}}
 localhost:9092
 {{- else -}}
-{{- with .Values.global.kafka }}{{ .host }}:{{ .port }}{{ end -}}
+{{- with .Values.global.kafka }}{{ include "common.urlHost" .host }}:{{ .port }}{{ end -}}
 {{- end -}}
 {{- end -}}
 
@@ -81,7 +81,7 @@ http://{{ include "common.host" (dict "context" . "name" (include "custos.config
 
 {{- /* custos.mysqlHost: where the services find MySQL. */ -}}
 {{- define "custos.mysqlHost" -}}
-{{- default (include "common.host" (dict "context" . "name" "mysql-primary")) .Values.global.mysql.host -}}
+{{- include "common.urlHost" (default (include "common.host" (dict "context" . "name" "mysql-primary")) .Values.global.mysql.host) -}}
 {{- end -}}
 
 {{- /*
