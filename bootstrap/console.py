@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from bootstrap.steps import Report, Result
 
+_PAUSE = 10.0  # seconds between two plain lines about the same wait
 _MARKS = {
     "unchanged": "[dim]=[/]",
     "changed": "[green]+[/]",
@@ -34,6 +36,7 @@ class Console:
         self._status: Status | None = None
         self._title = ""
         self._said = ""
+        self._said_at = 0.0
 
     @property
     def interactive(self) -> bool:
@@ -47,7 +50,7 @@ class Console:
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         """A step is under way."""
-        self._title, self._said = title, ""
+        self._title, self._said, self._said_at = title, "", time.monotonic()
         if self._quiet or not self.interactive:
             yield
             return
@@ -57,13 +60,17 @@ class Console:
             finally:
                 self._status = None
 
-    def progress(self, text: str) -> None:
-        """What the step under way waits for, or is at."""
+    def activity(self, text: str) -> None:
+        """What the step under way is at; only for people who watch."""
         if self._status:
             self._status.update(f"  {escape(self._title)}: {escape(text)}")
-        elif text != self._said and not self._quiet:
+
+    def progress(self, text: str) -> None:
+        """What the step under way waits for; without a terminal a line now and then, when it is another."""
+        self.activity(text)
+        if not self._status and text != self._said and time.monotonic() - self._said_at > _PAUSE:
             self._line(f"    … {escape(text)}")
-        self._said = text
+            self._said, self._said_at = text, time.monotonic()
 
     def detail(self, text: str) -> None:
         """One line for those who asked for `--verbose`."""

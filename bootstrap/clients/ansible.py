@@ -129,7 +129,7 @@ class Ansible:
         kind, machine = event.get("event"), str(data.get("host", ""))
         result = data.get("res") or {}
         if kind == "playbook_on_task_start":
-            self._console.progress(str(data.get("task")))
+            self._console.activity(str(data.get("task")))
         elif kind == "runner_on_ok":
             facts = result.get("ansible_facts") or {}
             if "custos_answer" in facts:

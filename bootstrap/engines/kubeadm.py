@@ -211,6 +211,7 @@ class PodNetwork(Step):
             {
                 **variables(inventory),
                 "custos_pod_ranges": ranges,
+                "custos_without_network": [] if check else _without_network(context),
                 "custos_addresses": {machine.name: machine.address for machine in inventory.nodes},
             },
             check=check,
@@ -328,6 +329,16 @@ def _ranges(context: Context) -> dict[str, str]:
     if any(machine.name not in known for machine in context.inventory.nodes):
         raise NotYet("bridge and routes on each machine, as soon as the nodes have their pod addresses")
     return {machine.name: known[machine.name] for machine in context.inventory.nodes}
+
+
+def _without_network(context: Context) -> list[str]:
+    """The nodes whose container runtime says that it has no network."""
+    return [
+        node["metadata"]["name"]
+        for node in context.kube.nodes()
+        for condition in node.get("status", {}).get("conditions", ())
+        if condition["type"] == "Ready" and "NetworkPluginNotReady" in condition.get("message", "")
+    ]
 
 
 def _not_ready(context: Context) -> list[str]:

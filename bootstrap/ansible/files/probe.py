@@ -64,25 +64,14 @@ def missing_packages(names):
 
 def module(name):
     """loaded, loadable or absent; what is built in counts as loaded."""
-    if os.path.isdir("/sys/module/" + name) or any(
-        line.split()[0] == name for line in (read("/proc/modules") or "").splitlines()
-    ):
+    loaded = [line.split()[0] for line in (read("/proc/modules") or "").splitlines()]
+    built_in = read("/lib/modules/" + platform.release() + "/modules.builtin") or ""
+    if name in loaded or os.path.isdir("/sys/module/" + name) or "/" + name + ".ko" in built_in:
         return "loaded"
-    if name == "overlay" and "\toverlay" in (read("/proc/filesystems") or ""):
-        return "loaded"
-    if name == "br_netfilter" and os.path.isdir("/proc/sys/net/bridge"):
-        return "loaded"
-    return "loadable" if output("modprobe", "--dry-run", name) or can_load(name) else "absent"
-
-
-def can_load(name):
-    """Whether modprobe knows the module; its dry run prints nothing when all is well."""
     try:
-        return subprocess.run(
-            ["modprobe", "--dry-run", "--quiet", name], stderr=subprocess.DEVNULL, check=False
-        ).returncode == 0
+        return "absent" if subprocess.call(["modprobe", "--dry-run", "--quiet", name]) else "loadable"
     except OSError:
-        return False
+        return "absent"
 
 
 def listening():
@@ -123,7 +112,7 @@ def artifacts(path):
     """Of the artifacts: are they there, which programs differ from them, which archives hold images that are missing."""
     manifest = read(os.path.join(path, "manifest.json"))
     if manifest is None:
-        return {"present": False, "programs": [], "archives": [], "kubernetes": ""}
+        return {"present": False, "programs": [], "archives": [], "outdated": [], "kubernetes": ""}
     manifest = json.loads(manifest)
     programs = [
         name
@@ -134,16 +123,13 @@ def artifacts(path):
     for line in output("ctr", "--namespace", "k8s.io", "images", "list").splitlines()[1:]:
         fields = line.split()
         images[fields[0]] = fields[2]
-    missing = {
-        image["archive"]
-        for image in manifest["images"]
-        # containerd also lists an image under the digest of its configuration, which is what the manifest knows.
-        if image["reference"] not in images or images[image["reference"]] != images.get(image["id"])
-    }
+    # containerd also lists an image under the digest of its configuration, which is what the manifest knows.
+    missing = [i for i in manifest["images"] if images.get(i["reference"], "") != images.get("sha256:" + i["id"])]
     return {
         "present": True,
         "programs": programs,
-        "archives": sorted(missing),
+        "archives": sorted({image["archive"] for image in missing}),
+        "outdated": [image["reference"] for image in missing if image["reference"] in images],
         "kubernetes": manifest.get("kubernetes", ""),
     }
 
