@@ -1,13 +1,16 @@
 {{- /*
-custos.services: the services that run, as YAML: name → the catalogue's facts with `values` (the service's own values) added.
+custos.services: the services that run, as YAML: name → the catalogue's facts, with `values` (the service's own values) and `config` (the name of the
+config server) added.
   . the root context
 */ -}}
 {{- define "custos.services" -}}
 {{- $running := dict -}}
-{{- range $name, $service := (.Files.Get "files/catalogue.yaml" | fromYaml).services -}}
+{{- $catalogue := .Files.Get "files/catalogue.yaml" | fromYaml -}}
+{{- range $name, $service := $catalogue.services -}}
 {{- $values := get $.Values.services $name | default dict -}}
 {{- if ne (toString $values.enabled) "false" -}}
 {{- $_ := set $service "values" $values -}}
+{{- $_ := set $service "config" $catalogue.config -}}
 {{- $_ := set $running $name $service -}}
 {{- end -}}
 {{- end -}}
@@ -74,9 +77,13 @@ localhost:9092
 /etc/custos/trust/public.p12
 {{- end -}}
 
-{{- /* custos.configUrl: the config server's address. */ -}}
+{{- /*
+custos.configUrl: the config server's address.
+  context  the root context
+  service  any service's facts
+*/ -}}
 {{- define "custos.configUrl" -}}
-http://{{ include "common.host" (dict "context" . "name" (include "custos.configServer" .)) }}:9000
+http://{{ include "common.host" (dict "context" .context "name" .service.config) }}:9000
 {{- end -}}
 
 {{- /* custos.mysqlHost: where the services find MySQL. */ -}}

@@ -40,9 +40,8 @@ custos.resources: the resources of a service: its own values over the chart's ov
 custos.waits: what must be there before a service starts, as conditions of files/wait.py. Peers and Kafka are not among them: they are called when needed.
 */ -}}
 {{- define "custos.waits" -}}
-{{- $config := include "custos.configServer" .context -}}
-{{- if ne .name $config }}
-- http={{ include "custos.configUrl" .context }}/{{ .service.application }}/{{ .context.Values.profile }},{{ include "custos.revision" . }}
+{{- if ne .name .service.config }}
+- http={{ include "custos.configUrl" . }}/{{ .service.application }}/{{ .context.Values.profile }},{{ include "custos.revision" . }}
 {{- end }}
 {{- if .service.mysql }}
 - tcp={{ include "custos.mysqlHost" .context }}:{{ .context.Values.global.mysql.port }}
@@ -171,7 +170,7 @@ custos.volumes: what a Java service mounts besides /tmp, as a YAML list of {name
 */ -}}
 {{- define "custos.volumes" -}}
 {{- $global := .context.Values.global -}}
-{{- if eq .name (include "custos.configServer" .context) }}
+{{- if eq .name .service.config }}
 - name: configuration
   path: /etc/custos/configuration
   configMap: {{ include "common.name" (dict "context" .context "name" "custos-configuration") }}

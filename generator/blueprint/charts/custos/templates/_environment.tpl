@@ -14,12 +14,12 @@ SERVER_PORT: {{ $service.ports.http | quote }}
 {{- with $service.ports.grpc }}
 GRPC_PORT: {{ . | quote }}
 {{- end }}
-{{- if eq .name (include "custos.configServer" $root) }}
+{{- if eq .name $service.config }}
 SPRING_PROFILES_ACTIVE: native
 SPRING_CLOUD_CONFIG_SERVER_NATIVE_SEARCHLOCATIONS: file:/etc/custos/configuration/
 {{- else }}
 SPRING_PROFILES_ACTIVE: {{ $root.Values.profile }}
-SPRING_CLOUD_CONFIG_URI: {{ include "custos.configUrl" $root }}
+SPRING_CLOUD_CONFIG_URI: {{ include "custos.configUrl" . }}
 SPRING_CLOUD_CONFIG_FAILFAST: "true"
 {{- end }}
 {{- with $service.mysql }}
@@ -130,9 +130,8 @@ custos.allProperties: the files of the config server, `<application>-<profile>.p
   . the root context
 */ -}}
 {{- define "custos.allProperties" -}}
-{{- $config := include "custos.configServer" . -}}
 {{- range $name, $service := include "custos.services" . | fromYaml }}
-{{- if and $service.application (ne $name $config) }}
+{{- if and $service.application (ne $name $service.config) }}
 {{- $of := dict "context" $ "name" $name "service" $service }}
 {{ $service.application }}-{{ $.Values.profile }}.properties: |
   custos.platform.revision={{ include "custos.revision" $of }}
