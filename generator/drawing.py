@@ -79,18 +79,6 @@ class _Drawing:
                 1,
             )
         }
-        # Stores that a row needs itself, each with a line of its own beside the config server's.
-        self.row_stores = {
-            name: self.trunk_x + 22 * number
-            for number, name in enumerate(
-                (
-                    store.name
-                    for store in topology.stores
-                    if any(store.name in s.needs for s in self.rows if s not in self.columns)
-                ),
-                1,
-            )
-        }
         legend = 250
         self.legend_x = self.trunk_x + 22 * len(self.row_stores) + 40
         self.width = self.legend_x + legend + MARGIN
@@ -208,15 +196,6 @@ class _Drawing:
                 top = min(row_y[s.name] for s in rows)
                 self._line(self.trunk_x, top, self.trunk_x, y, COLOURS["config"][1], opacity=0.7)
                 dots.append(self._dot(self.trunk_x, y, COLOURS["config"][2], f"all of them → {name}"))
-            direct = [s for s in self.rows if name in s.needs and s not in self.columns]
-            if direct:
-                x = self.row_stores[name]
-                self._line(start, y, x, y, COLOURS[layer][1], opacity=0.7)
-                self._line(x, row_y[direct[0].name], x, y, COLOURS[layer][1], opacity=0.7)
-                dots.append(self._dot(x, y, COLOURS[layer][2], f"{len(direct)} services → {name}"))
-            for service in direct:
-                about = f"{service.name} → {name}"
-                dots.append(self._dot(x, row_y[service.name], COLOURS[layer][2], about))
             direct = [s for s in self.rows if name in s.needs and s not in self.columns]
             if direct:
                 x = self.row_stores[name]

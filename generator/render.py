@@ -73,7 +73,9 @@ def chart_files(values_file: Path | str, sources: Sources | None = None) -> dict
     findings += cross_findings(values, catalogue, complete=not findings)
     if findings:
         raise FindingsError(findings)
-    return dict(sorted(_files(sources, catalogue, schema, values)))
+    files = dict(sorted(_files(sources, catalogue, schema, values)))
+    _refuse_incomplete(files, sources.blueprint)
+    return files
 
 
 def read_chart(folder: Path) -> dict[str, bytes]:
@@ -109,6 +111,18 @@ def _files(sources: Sources, catalogue: Catalogue, schema: ValuesSchema, values:
     if "mysql" in charts:
         about = "The schemas and accounts that the group keeps, one for each service."
         yield "charts/mysql/files/schemas.yaml", emit.generated_yaml(catalogue.schemas, about).encode()
+
+
+def _refuse_incomplete(files: dict[str, bytes], blueprint: Path) -> None:
+    """Raises FindingsError where the chart or a subchart has no Chart.yaml, which only helm would notice."""
+    folders = {"", *(f"charts/{name.split('/')[1]}/" for name in files if name.startswith("charts/"))}
+    findings = [
+        Finding(str(blueprint / folder), "the blueprint has no Chart.yaml or Chart.yaml.j2")
+        for folder in sorted(folders)
+        if f"{folder}Chart.yaml" not in files
+    ]
+    if findings:
+        raise FindingsError(findings)
 
 
 def platform(catalogue: Catalogue) -> dict[str, str]:

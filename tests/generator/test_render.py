@@ -162,6 +162,18 @@ def test_a_broken_template_leaves_the_old_chart(old: Path, sources: Sources, tem
     assert_untouched(old, before)
 
 
+def test_a_subchart_without_its_chart_yaml_is_refused(old: Path, sources: Sources) -> None:
+    before = read_chart(old)
+    (sources.blueprint / "charts" / "extra").mkdir()
+    (sources.blueprint / "charts" / "extra" / "note.txt").touch()
+    with pytest.raises(FindingsError) as error:
+        render(PROD, old, sources)
+    assert [str(finding) for finding in error.value.findings] == [
+        f"{sources.blueprint}/charts/extra: the blueprint has no Chart.yaml or Chart.yaml.j2"
+    ]
+    assert_untouched(old, before)
+
+
 def test_a_disk_that_fails_in_the_middle_leaves_the_old_chart(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = read_chart(old)
     write = Path.write_bytes

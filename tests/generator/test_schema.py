@@ -195,7 +195,6 @@ def test_overlay_does_as_helm_does(base: dict[str, Any], over: dict[str, Any], m
             "\x85",
             "\ufeff",
             "🙂\n",
-            "🙂\n",
         ),
         *(
             True,
