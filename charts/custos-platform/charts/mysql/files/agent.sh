@@ -1,0 +1,210 @@
+#!/bin/bash
+# Main process of the container `agent`: watches the mysqld beside it, brings it into the group, says by the pod's label `role` what it is, and
+# makes schemas and accounts where it is the primary.
+set -euo pipefail
+here=${BASH_SOURCE[0]%/*}
+# shellcheck source-path=SCRIPTDIR source=basics.sh
+source "$here/basics.sh"
+# shellcheck source-path=SCRIPTDIR source=kubernetes.sh
+source "$here/kubernetes.sh"
+# shellcheck source-path=SCRIPTDIR source=lease.sh
+source "$here/lease.sh"
+# shellcheck source-path=SCRIPTDIR source=server.sh
+source "$here/server.sh"
+# shellcheck source-path=SCRIPTDIR source=group.sh
+source "$here/group.sh"
+# shellcheck source-path=SCRIPTDIR source=accounts.sh
+source "$here/accounts.sh"
+
+: "${POD_NAME:?}" "${POD_UID:?}" "${POD_HOST:?}" "${NAMESPACE:?}" "${STATEFULSET:?}" "${HEADLESS_HOST:?}"
+: "${LEASE:?}" "${MARKER_NAME:?}" "${OBJECT_LABELS:?}"
+: "${WORK_DIR:=/tmp}" "${INTERVAL:=0.25}"
+
+me=$(ordinal_of "$POD_NAME")
+role='' label=unknown # what this member is, and what its pod's label says
+member_state='' member_role='' read_only='' members=0 unreachable=0
+failures=0
+
+# due NAME SECONDS: true at most once in that many seconds.
+declare -A last_time=()
+due() {
+  ((SECONDS - ${last_time[$1]:--1000} >= $2)) || return
+  last_time[$1]=$SECONDS
+}
+
+# set_label ROLE: makes the pod's label say so, once.
+set_label() {
+  [[ $label != "$1" ]] || return 0
+  due label-error 1 || [[ $label != failed ]] || return 1
+  if patch_role "$me" "$1"; then
+    log "label role: ${1:-none}"
+    label=$1
+  else
+    label=failed
+    log "the label could not be set: $(api_error)"
+    return 1
+  fi
+}
+
+# strip_others: takes the primary's label from every other pod. The label of a machine that died would lead clients into the void until
+# Kubernetes notices.
+strip_others() {
+  local i
+  for ((i = 0; i < $(replicas); i++)); do
+    if ((i != me)) && [[ $(role_of "$i") == primary ]]; then
+      patch_role "$i" replica && log "$STATEFULSET-$i is no longer the primary: label taken"
+    fi
+  done
+}
+
+# observe: asks the local mysqld what it is; false where it does not answer.
+observe() {
+  ask "$STATE_QUERY" || return
+  IFS='|' read -r member_state member_role read_only members unreachable <<<"$ANSWER"
+}
+
+has_majority() {
+  ((unreachable * 2 < members))
+}
+
+# lead: this member is the primary. The label comes last: whoever reaches the primary finds his schema.
+lead() {
+  if [[ $label != primary ]]; then
+    accounts_apply || return 0
+    if [[ $MARKER != yes ]]; then
+      marker_read || true
+      [[ $MARKER == yes ]] || { ask 'SELECT @@group_replication_group_name;' && marker_write "$ANSWER" ''; } || return 0
+    fi
+    set_label primary || return 0
+    strip_others
+    last_time[strip]=$SECONDS last_time[accounts]=$SECONDS
+    return 0
+  fi
+  if due strip 10; then
+    [[ $(role_of "$me") == primary ]] || label=unknown
+    strip_others
+  fi
+  ! due accounts 15 || accounts_apply || true
+}
+
+# dismiss_clients: ends the clients' connections. A pool keeps those it has to a former primary, and every write on them fails.
+dismiss_clients() {
+  local kills
+  kills=$(local_sql <<<"SELECT CONCAT('KILL ', id, ';') FROM performance_schema.processlist
+    WHERE user NOT IN ('root', '$AGENT_USER', '$REPLICATION_USER', 'event_scheduler', 'system user') AND user NOT LIKE 'mysql.%';") || return 0
+  [[ -z $kills ]] || mysql --defaults-file="$RUN_DIR/agent/local.cnf" --force --batch <<<"$kills" >/dev/null 2>&1 || true
+}
+
+# follow: this member is a secondary. For a few seconds after it was the primary it sends clients away, until they find the new one.
+follow() {
+  [[ $role != primary ]] || last_time[demoted]=$SECONDS
+  set_label replica || true
+  if [[ -n ${last_time[demoted]:-} ]] && ((SECONDS - last_time[demoted] < 8)) && due dismiss 1; then
+    dismiss_clients
+  fi
+  ! due relabel 60 || label=unknown
+}
+
+# restart REASON: a fresh mysqld. Quicker and surer than STOP GROUP_REPLICATION, which takes half a minute and may leave the next START failing.
+restart() {
+  log "restarting mysqld: $1"
+  local_sql <<<'RESTART;' || true
+  client_close
+}
+
+# deserted: this member sees no majority. Where every other one answers that it is in no group, waiting for them is in vain.
+deserted() {
+  local i
+  set_label '' || true
+  due deserted 2 || return 0
+  survey || return 0
+  for ((i = 0; i < $(replicas); i++)); do
+    ((i == me)) || [[ ${STATE[$i]:-} == OFFLINE ]] || return 0
+  done
+  # A kill: a shutdown would try for half a minute to take its leave of a majority that is not there. Nothing acknowledged is lost by it.
+  log 'the majority is gone and every other member is in no group: having mysqld killed'
+  timeout 2 bash -c 'echo "the majority is gone" >"$1"' bash "$RUN_DIR/kill" || log 'nobody took that word'
+  client_close
+}
+
+# hand_over: gives the primary's role to a member that stays; nothing where the others leave as well.
+hand_over() {
+  local id host output
+  while IFS='|' read -r id host; do
+    host=${host%%.*}
+    if ! leaves "$(ordinal_of "$host")"; then
+      log "handing the primary's role to $host"
+      output=$(timeout 7 mysql --defaults-file="$RUN_DIR/agent/local.cnf" --batch --skip-column-names \
+        --execute="SELECT group_replication_set_as_primary('$id', 1)" 2>&1) || log "the role could not be handed over: ${output##*$'\n'}"
+      return 0
+    fi
+  done < <(local_sql <<<"SELECT CONCAT(member_id, '|', member_host) FROM performance_schema.replication_group_members
+    WHERE member_state = 'ONLINE' AND member_id <> @@server_uuid ORDER BY member_host;")
+  log 'no other member stays: the role is not handed over'
+}
+
+# leave: the pod is being deleted.
+leave() {
+  [[ ! -e $RUN_DIR/left ]] || return 0
+  if [[ $member_state == ONLINE && $member_role == PRIMARY ]] && has_majority; then
+    hand_over
+  fi
+  : >"$RUN_DIR/left"
+}
+
+# step: one look at the local member, and what follows from it.
+step() {
+  local was=$role
+  if ! observe; then
+    role=''
+    set_label '' || true
+    return 0
+  fi
+  if [[ -e $RUN_DIR/leaving ]]; then
+    leave
+    observe || return 0
+  fi
+  role=''
+  case $member_state in
+    ONLINE)
+      failures=0
+      if ! has_majority; then
+        deserted
+      elif [[ $member_role != PRIMARY ]]; then
+        role=$was
+        follow
+        role=replica
+      elif [[ $read_only == 0 ]]; then
+        role=primary
+        lead
+      fi
+      ;;
+    OFFLINE)
+      set_label '' || true
+      [[ ! -e $RUN_DIR/leaving ]] && due seek 1 || return 0
+      if ! seek "$me" && ((++failures >= 3)); then
+        failures=0
+        restart 'three attempts to enter the group have failed'
+      fi
+      ;;
+    ERROR)
+      set_label '' || true
+      [[ -e $RUN_DIR/leaving ]] || restart 'the member has left the group with an error'
+      ;;
+    *) set_label '' || true ;; # RECOVERING: data is coming
+  esac
+}
+
+main() {
+  trap 'client_close; exit 0' TERM INT
+  trap '' PIPE
+  write_credentials
+  log "member $me of $(replicas)"
+  while :; do
+    printf '%s' "$EPOCHSECONDS" >"$RUN_DIR/agent/heartbeat"
+    step
+    sleep "$INTERVAL"
+  done
+}
+
+[[ ${BASH_SOURCE[0]} != "$0" ]] || main

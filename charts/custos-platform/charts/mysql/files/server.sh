@@ -1,0 +1,75 @@
+#!/bin/bash
+# Talking to mysqld: the local one through its socket, the others over TLS. Needs basics.sh.
+# shellcheck disable=SC2034  # the queries are used by group.sh and agent.sh
+
+# What one loop needs to know of the local member, in one line.
+readonly STATE_QUERY="SELECT CONCAT_WS('|',
+  COALESCE(MAX(IF(member_id = @@server_uuid, member_state, NULL)), 'OFFLINE'),
+  COALESCE(MAX(IF(member_id = @@server_uuid, member_role, NULL)), ''),
+  @@super_read_only, COUNT(*), COALESCE(SUM(member_state = 'UNREACHABLE'), 0))
+  FROM performance_schema.replication_group_members;"
+
+# All transactions that a member has: executed, or received and certified but not yet applied.
+readonly SET_QUERY="REPLACE(GTID_SUBTRACT(CONCAT(@@gtid_executed, ',', COALESCE((SELECT received_transaction_set
+  FROM performance_schema.replication_connection_status WHERE channel_name = 'group_replication_applier'), '')), ''), '\\n', '')"
+
+# write_credentials: the option files by which the clients log in; passwords stand in no list of processes.
+write_credentials() {
+  local password
+  mkdir -p "$RUN_DIR/agent"
+  password=$(secret "$ADMIN_DIR/agent-password")
+  [[ $password != *[\"\\]* ]] || die "agent-password must not hold quotes or backslashes"
+  (
+    umask 077
+    printf '[client]\nuser=%s\npassword="%s"\nsocket=%s\n' "$AGENT_USER" "$password" "$SOCKET" >"$RUN_DIR/agent/local.cnf"
+    printf '[client]\nuser=%s\npassword="%s"\nport=%s\nprotocol=tcp\nssl-mode=VERIFY_CA\nssl-ca=%s\n' \
+      "$AGENT_USER" "$password" "$MYSQL_PORT" "$TLS_DIR/ca.crt" >"$RUN_DIR/agent/peer.cnf"
+  )
+}
+
+# The client for the loop's questions stays connected: a new one four times a second would cost more than the rest of the agent.
+client_pid='' client_in='' client_out=''
+
+client_open() {
+  client_close
+  rm -f "$WORK_DIR"/client.{in,out}
+  mkfifo -m 0600 "$WORK_DIR"/client.{in,out}
+  mysql --defaults-file="$RUN_DIR/agent/local.cnf" --batch --raw --unbuffered --skip-column-names --skip-reconnect \
+    --connect-timeout=5 <"$WORK_DIR/client.in" >"$WORK_DIR/client.out" 2>"$WORK_DIR/client.error" &
+  client_pid=$!
+  exec {client_in}>"$WORK_DIR/client.in" {client_out}<"$WORK_DIR/client.out"
+}
+
+client_close() {
+  [[ -n $client_pid ]] || return 0
+  exec {client_in}>&- {client_out}<&-
+  kill "$client_pid" 2>/dev/null || true
+  wait "$client_pid" 2>/dev/null || true
+  client_pid=''
+}
+
+# ask QUERY: sets ANSWER to the one line that the local mysqld answers; false where it does not answer within 5 s.
+ANSWER=''
+ask() {
+  [[ -n $client_pid ]] || client_open
+  if { printf '%s\n' "$1" >&"$client_in"; } 2>/dev/null && IFS= read -r -t 5 -u "$client_out" ANSWER; then
+    return 0
+  fi
+  client_close
+  return 1
+}
+
+# local_sql: runs the SQL of standard input on the local mysqld, prints what it answers.
+local_sql() {
+  mysql --defaults-file="$RUN_DIR/agent/local.cnf" --batch --raw --skip-column-names --connect-timeout=5 2>&1
+}
+
+# peer_sql ADDRESS SQL: asks another member; prints its answer.
+peer_sql() {
+  timeout 8 mysql --defaults-file="$RUN_DIR/agent/peer.cnf" --host="$1" --batch --raw --skip-column-names --connect-timeout=3 --execute="$2" 2>&1
+}
+
+# subset A B: true when the set of transactions A is contained in B.
+subset() {
+  ask "SELECT GTID_SUBSET($(sql_quote "$1"), $(sql_quote "$2"));" && [[ $ANSWER == 1 ]]
+}
