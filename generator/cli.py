@@ -19,7 +19,6 @@ from generator.diff import Change, diff
 from generator.drawing import draw
 from generator.errors import Finding, FindingsError, UsageError
 from generator.inventory import read_machines
-from generator.messages import show
 from generator.render import CHART, PROJECT, render
 from generator.schema import ValuesSchema
 from generator.topology import topology
@@ -161,9 +160,14 @@ def _draw(options: argparse.Namespace) -> int:
 
 
 def _changes_table(title: str, changes: Sequence[Change]) -> Table:
-    table = Table("Where", "Now", "Then", title=Text(title), title_justify="left")
+    table = Table(title=Text(title), title_justify="left")
+    for column in ("Where", "Now", "Then"):
+        table.add_column(column, overflow="fold")
     for change in changes:
-        cells = ("" if value is None else show(value) for value in (change.old, change.new))
+        cells = (
+            "" if value is None else value if "\n" in str(value) else json.dumps(value, ensure_ascii=False)
+            for value in (change.old, change.new)
+        )
         table.add_row(Text(change.path), *map(Text, cells))
     return table
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ HELM_SECONDS = 120
 
 @dataclass(frozen=True)
 class Change:
-    """One place that differs; None stands for absent."""
+    """One place that differs; None stands for absent. Of texts with several lines, the lines that differ."""
 
     path: str
     old: Any
@@ -105,4 +106,13 @@ def _changes(old: Any, new: Any, path: str, lists: bool = False) -> Iterator[Cha
         for index, (before, after) in enumerate(zip(old, new, strict=True)):
             yield from _changes(before, after, f"{path}[{index}]", lists)
     elif old != new:
+        if isinstance(old, str) and isinstance(new, str) and "\n" in old + new:
+            old, new = _differing_lines(old, new)
         yield Change(path, old, new)
+
+
+def _differing_lines(old: str, new: str) -> tuple[str, str]:
+    """Of two texts, the lines that only one of them has, in order."""
+    lines = list(difflib.unified_diff(old.splitlines(), new.splitlines(), n=0, lineterm=""))[2:]
+    removed, added = ("\n".join(line[1:] for line in lines if line[0] == sign) for sign in "-+")
+    return removed, added

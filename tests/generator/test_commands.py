@@ -181,6 +181,9 @@ metadata:
   name: {{ .Release.Name }}-pods
 data:
   replicas: {{ .Values.mysql.replicas | quote }}
+  text: |
+    always
+    replicas={{ .Values.mysql.replicas }}
 {{- if .Values.mysql.persistence.storageClass }}
 ---
 apiVersion: v1
@@ -221,7 +224,10 @@ def test_by_key_and_by_object(small: Sources, tmp_path: Path) -> None:
             {
                 "name": "ConfigMap/custos-pods",
                 "what": "changed",
-                "changes": [{"path": "data.replicas", "old": "3", "new": "5"}],
+                "changes": [
+                    {"path": "data.replicas", "old": "3", "new": "5"},
+                    {"path": "data.text", "old": "replicas=3", "new": "replicas=5"},
+                ],
             },
             {"name": "ConfigMap/custos-storage", "what": "added", "changes": []},
         ],
