@@ -5,7 +5,6 @@ Needs the lab's machines switched on and bare, and leaves a cluster on them that
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from bootstrap import manifests
+from bootstrap.chart import rendered
 from bootstrap.clients.kube import Manifest
 from bootstrap.console import Console
 from bootstrap.context import Context
@@ -23,8 +23,6 @@ from bootstrap.journal import NoJournal
 from tests.bench import lab
 from tests.bench.configuration import INIT, JOIN, NETWORK_UNIT, Configuration
 from tests.bench.errors import BenchError
-from tests.bench.machine import PROJECT
-from tests.bench.measure import run
 from tests.bench.remote import everywhere, put, ssh
 from tests.bench.results import Result, loaded
 from tests.lab.cluster import Cluster, CommandFailed, wait_for
@@ -61,11 +59,10 @@ def measure() -> Result:
 
 
 class Hand:
-    """Types the commands; `folder` is for the kubeconfig and the chart. Methods raise CommandFailed."""
+    """Types the commands; `folder` is for the kubeconfig. Methods raise CommandFailed."""
 
     def __init__(self, context: Context, folder: Path) -> None:
-        self._inventory = context.inventory
-        self._chart = folder / "chart"
+        self._context, self._inventory = context, context.inventory
         self._cluster = Cluster(folder / "kubeconfig")
         self._configuration = Configuration(context)
         self._files = {machine.name: self._configuration.machine(machine) for machine in context.inventory.nodes}
@@ -131,9 +128,8 @@ class Hand:
     def _install(self) -> None:
         platform = self._inventory.platform
         self._apply(manifests.namespace(self._inventory))
-        render = [sys.executable, "-m", "generator", "render", str(platform.lab_values)]
-        run([*render, "--output", str(self._chart)], folder=PROJECT)
-        install = ["upgrade", "--install", platform.release, str(self._chart), "--namespace", platform.namespace]
+        chart = rendered(self._context).folder
+        install = ["upgrade", "--install", platform.release, str(chart), "--namespace", platform.namespace]
         wait = ["--wait", "--timeout", f"{platform.timeout}s"]
         self._cluster.helm(*install, *wait, seconds=platform.timeout + 60)
 
