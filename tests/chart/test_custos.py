@@ -416,6 +416,47 @@ def test_mysql_outside_with_its_ca(external: list[Object]) -> None:
     )
 
 
+def my_cnf(objects: list[Object]) -> list[str]:
+    """The lines of MySQL's options."""
+    data = find(objects, "ConfigMap", "custos-mysql-options")["data"]
+    return [re.sub(r"\s*=\s*", "=", line.strip()) for text in data.values() for line in text.splitlines()]
+
+
+def test_tables_without_a_key_get_an_invisible_one(prod: list[Object], mends_off: list[Object]) -> None:
+    """hibernate_sequence and tenant_sequence have none, and Group Replication refuses to write to such a table."""
+    option = "sql_generate_invisible_primary_key"
+    assert f"{option}=ON" in my_cnf(prod)
+    assert not [line for line in my_cnf(mends_off) if line.startswith(option) and line.endswith("=ON")]
+
+
+def test_mysql_speaks_tls_only_and_1_2_too(prod: list[Object]) -> None:
+    assert "require_secure_transport=ON" in my_cnf(prod)
+    assert any(line.startswith("tls_version=TLSv1.2") for line in my_cnf(prod))
+
+
+def test_every_schema_is_made_beforehand_and_sharings_in_utf8mb3(prod: list[Object]) -> None:
+    """A key over varchar(1000) does not fit into utf8mb4: the service is UP then, and every call fails."""
+    lines = find(prod, "ConfigMap", "custos-mysql-settings")["data"]["schemas"].split("\n")
+    made = {service: rest for service, *rest in (line.split() for line in lines if line)}
+    expected = {service: [schema, schema, "-"] for service, schema in SCHEMAS.items()}
+    expected["sharing-core-service"][2] = "utf8mb3"
+    assert made == expected
+
+
+def test_accounts_have_the_rights_they_need_and_no_more(prod: list[Object]) -> None:
+    script = find(prod, "ConfigMap", "custos-mysql-scripts")["data"]["accounts.sh"]
+    grants = re.findall(r"^GRANT (.*) ON (.*) TO", script, re.MULTILINE)
+    assert [set(rights.split(", ")) for rights, _ in grants] == [
+        {"SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "INDEX", "REFERENCES"}
+    ]
+    assert "REQUIRE SSL" in script
+
+
+def test_accounts_and_services_read_the_same_passwords(prod: list[Object]) -> None:
+    spec = find(prod, "StatefulSet", "custos-mysql")["spec"]["template"]["spec"]
+    assert "custos-mysql-users" in str(spec["volumes"])
+
+
 # --- Keycloak
 
 
