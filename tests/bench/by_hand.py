@@ -93,7 +93,7 @@ class Hand:
         self._cluster.kubeconfig.write_text(ssh(first, "sudo", "cat", "/etc/kubernetes/admin.conf"))
         # As root has it on a control plane: its kubeconfig.
         token = ["sudo", "env", "KUBECONFIG=/etc/kubernetes/admin.conf", _KUBEADM, "token", "create"]
-        invitation = ssh(first, *token, "--print-join-command")
+        invitation = ssh(first, *token, "--ttl=15m", "--print-join-command")
 
         def join(machine: Machine) -> None:
             put(machine, self._configuration.join(machine, invitation))
