@@ -62,12 +62,26 @@ limit() {
   ) &
 }
 
+# obey: waits in the background for the agent's word that mysqld is to be killed, which it has no other way to do: each container sees its own
+# processes only.
+obey() {
+  rm -f "$RUN_DIR/kill"
+  mkfifo -m 0600 "$RUN_DIR/kill"
+  local reason
+  while :; do
+    IFS= read -r reason <"$RUN_DIR/kill" || continue
+    log "killing mysqld: $reason"
+    kill -KILL "$(<"$RUN_DIR/child")" || true
+  done &
+}
+
 main() {
   local -a options
   local status started failures=0
   trap stop TERM INT
   umask 027
   rm -f "$RUN_DIR"/{leaving,left}
+  obey
   mapfile -t options < <(member_options)
   while [[ -z $stopping ]]; do
     rm -f "$RUN_DIR"/{mysqld.sock,mysqld.sock.lock,mysqld.pid,answered}
@@ -77,6 +91,7 @@ main() {
     status=0
     MYSQLD_PARENT_PID=$$ mysqld --defaults-file="$CONFIG_FILE" --datadir="$DATA_DIR" --socket="$SOCKET" "${options[@]}" &
     child=$!
+    printf '%s' "$child" >"$RUN_DIR/child"
     [[ -z $stopping ]] || stop # asked before there was a child
     await "$child" || status=$?
     child=''
@@ -84,6 +99,8 @@ main() {
     log "mysqld ended with status $status after $((SECONDS - started)) s: starting it again"
     if ((status == RESTART_STATUS || SECONDS - started >= QUICK_SECONDS)); then
       failures=0
+    elif ((status == 137)); then
+      : # killed, by the agent or for lack of memory: it did start
     elif ((++failures >= QUICK_FAILURES)); then
       die "mysqld has ended $failures times within $QUICK_SECONDS s of its start; its own messages above say why"
     else
