@@ -153,7 +153,7 @@ def _recorded(command: str, context: Context, work: Callable[[], steps.Report]) 
             context.console.note(
                 f"the run of {left.by} since {left.since} did not end (it was at {left.step}); going on from what is there"
             )
-        context.journal = log
+        context.journal, context.left = log, left
         log.run_started(command, str(context.inventory.file))
         status = "interrupted"
         try:

@@ -8,13 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import tools
 from bootstrap import paths
 from bootstrap.clients.ansible import Ansible
+from bootstrap.clients.helm import Helm
 from bootstrap.clients.kube import Kube
 from bootstrap.console import Console
 from bootstrap.errors import NotYet, Problem
 from bootstrap.inventory import Inventory
-from bootstrap.journal import Recorder
+from bootstrap.journal import Recorder, Unfinished
 from bootstrap.probe import Facts, look
 
 POLL = 1.0  # seconds between two looks at what is waited for
@@ -28,6 +30,7 @@ class Context:
     console: Console
     journal: Recorder
     images: str = "auto"
+    left: Unfinished | None = None  # the run before this one, if it was cut off
 
     @property
     def state(self) -> Path:
@@ -65,9 +68,15 @@ class Context:
             raise NotYet("the cluster has not been formed yet")
         return Kube(self.kubeconfig, self.inventory.cluster.context)
 
+    @functools.cached_property
+    def helm(self) -> Helm:
+        """The way to the release."""
+        return Helm(tools.ensure("helm"), self.kubeconfig, self.inventory.cluster.context)
+
     def forget_cluster(self) -> None:
         """The kubeconfig was written anew: the next question uses it."""
         self.__dict__.pop("kube", None)
+        self.__dict__.pop("helm", None)
 
     def wait(self, what: str, timeout: float, state: Callable[[], str], remedy: Callable[[], str]) -> None:
         """Look until `state` returns nothing; until then it says what is still missing, which people are shown.

@@ -108,12 +108,12 @@ class Storage:
 
 @dataclass(frozen=True)
 class Platform:
-    """The release; `timeout` is in seconds, `lab_values` are for images of the lab."""
+    """The release; `timeout` is in seconds, `lab_only` are keys of the values that hold for images of the lab."""
 
     release: str
     namespace: str
     values: Path
-    lab_values: Path
+    lab_only: tuple[str, ...]
     timeout: int
 
 
@@ -349,9 +349,7 @@ class _Rules:
 
     def _paths(self) -> Iterator[Finding]:
         """Variables that are not set, and values files that are not there."""
-        where: list[tuple[KeyPath, str]] = [
-            (("platform", key), self._data["platform"][key]) for key in ("values", "labValues")
-        ]
+        where: list[tuple[KeyPath, str]] = [(("platform", "values"), self._data["platform"]["values"])]
         if self._cluster["engine"] == "existing":
             where.append((("cluster", "kubeconfig"), self._cluster["kubeconfig"]))
         for base, ssh in (
@@ -383,7 +381,6 @@ def _values_files() -> list[str]:
 def _build(file: Path, data: dict[str, Any]) -> Inventory:
     cluster, network, storage, platform = data["cluster"], data["cluster"]["network"], data["storage"], data["platform"]
     existing = cluster["engine"] == "existing"
-    values = paths.expand(platform["values"])
     return Inventory(
         file=file,
         cluster=Cluster(
@@ -416,8 +413,8 @@ def _build(file: Path, data: dict[str, Any]) -> Inventory:
         platform=Platform(
             release=platform["release"],
             namespace=platform["namespace"],
-            values=values,
-            lab_values=paths.expand(platform["labValues"]) if platform["labValues"] else values,
+            values=paths.expand(platform["values"]),
+            lab_only=tuple(platform["labOnly"]),
             timeout=platform["timeout"] * 60,
         ),
     )

@@ -36,6 +36,8 @@ SYSCTLS = {
     "fs.inotify.max_user_instances": 8192,
     "fs.inotify.max_user_watches": 524288,
 }
+# Where containerd gets what is named without a registry.
+REGISTRY = "https://registry-1.docker.io"
 UNITS = ("containerd.service", "kubelet.service", "custos-pod-network.service")
 
 
@@ -66,5 +68,6 @@ def _wanted(inventory: Inventory, machine: Machine) -> dict[str, Any]:
         "sysctls": list(SYSCTLS),
         "volumes": ["/", "/var/lib/containerd", "/var/lib/kubelet", *(volume.path for volume in machine.volumes)],
         "units": UNITS,
+        "registry": list(inventory.containerd["mirrors"].get("docker.io", [REGISTRY])),
         "artifacts": inventory.artifacts,
     }

@@ -11,7 +11,10 @@ import platform
 import shutil
 import subprocess
 import sys
+import threading
 import time
+import urllib.error
+import urllib.request
 
 UNREADABLE = (OSError, UnicodeDecodeError)
 
@@ -134,6 +137,26 @@ def artifacts(path):
     }
 
 
+def reaches(url):
+    """Whether a registry answers at `url` within three seconds; one that asks for a login does."""
+    answered = []
+
+    def ask():
+        try:
+            urllib.request.urlopen(url.rstrip("/") + "/v2/", timeout=3)
+            answered.append(True)
+        except urllib.error.HTTPError as error:
+            answered.append(error.code in (401, 403))
+        except (OSError, ValueError):
+            answered.append(False)
+
+    # The name may be looked up for longer than any timeout of the connection.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(4)
+    return bool(answered and answered[0])
+
+
 def kubernetes():
     """What of Kubernetes is on the machine."""
     home = "/etc/kubernetes"
@@ -173,6 +196,7 @@ def main():
         "volumes": {path: volume(path) for path in wanted["volumes"]},
         "active": [unit for unit in wanted["units"] if output("systemctl", "is-active", unit).strip() == "active"],
         "kubernetes": kubernetes(),
+        "registry": any(reaches(url) for url in wanted["registry"]),
         "artifacts": artifacts(wanted["artifacts"]) if wanted["artifacts"] else None,
     }
     print(json.dumps(facts))

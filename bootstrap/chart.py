@@ -1,0 +1,63 @@
+"""The chart that is installed: rendered by the generator from the inventory's values, and told apart by its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bootstrap.context import Context
+from bootstrap.errors import Problem
+from bootstrap.images import source
+from generator.errors import UsageError
+from generator.loading import load_mapping
+from generator.render import read_chart, render
+
+
+@dataclass(frozen=True)
+class RenderedChart:
+    """A chart in a folder; the same `digest` is the same chart with the same values."""
+
+    folder: Path
+    digest: str
+
+    @property
+    def description(self) -> str:
+        """What the release is to say about its revision."""
+        return f"custos-platform chart {self.digest}"
+
+
+def rendered(context: Context) -> RenderedChart:
+    """Render the inventory's values into the cluster's state folder. Raises FindingsError where they are wrong."""
+    platform = context.inventory.platform
+    values = platform.values
+    if platform.lab_only and source(context) == "registry":
+        values = context.state / "values.yaml"
+        data = _without(load_mapping(platform.values).data, platform.lab_only)
+        values.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+    try:
+        folder = render(values, context.state / "chart").chart
+    except UsageError as error:
+        raise Problem(str(error), f"move {context.state / 'chart'} away and run again") from error
+    return RenderedChart(folder, _digest(folder))
+
+
+def _digest(folder: Path) -> str:
+    total = hashlib.sha256()
+    for name, content in read_chart(folder).items():
+        total.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+    return total.hexdigest()[:16]
+
+
+def _without(values: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    for key in keys:
+        first, _, rest = key.partition(".")
+        below = values.get(first)
+        if rest and isinstance(below, dict):
+            values = {**values, first: _without(below, (rest,))}
+        elif not rest:
+            values = {name: value for name, value in values.items() if name != first}
+    return values
