@@ -66,6 +66,7 @@ _SERVICES_SCHEMA = _closed(
                 {
                     "kind": {"type": "string"},
                     "application": {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9]*$"},
+                    "configClient": {"type": "boolean"},
                     "image": {"type": "string", "minLength": 1},
                     "heap": {"type": "integer", "minimum": 32, "maximum": 65536},
                     "memory": {"type": "string"},
@@ -171,6 +172,8 @@ def _resolve(name: str, service: dict[str, Any], facts: dict[str, Any], images: 
     for key in ("application", "heap", "memory"):
         if key in service:
             resolved[key] = service[key]
+    if "application" in service:
+        resolved["configClient"] = service["kind"] != "config" and service.get("configClient", True)
     resolved |= {"image": image, "ports": kind["ports"], "public": kind["public"]}
     if kind["sidecar"]:
         sidecar = facts["sidecar"]

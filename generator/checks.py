@@ -111,7 +111,7 @@ def needed_services(context: Context) -> Iterator[Finding]:
     callers: dict[str, list[str]] = {}
     for name, facts in running.items():
         needs = [peer["service"] for peer in facts["peers"]]
-        if "application" in facts and name != config:
+        if facts.get("configClient"):
             needs.append(config)
         for need in needs:
             if need not in running:

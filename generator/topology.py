@@ -64,7 +64,7 @@ def topology(values: Values, catalogue: Catalogue, machines: list[Machine]) -> T
             public=_public(facts),
             calls=tuple(peer["service"] for peer in facts["peers"] if peer["service"] in running),
             needs=tuple(facts["needs"]),
-            configured="application" in facts and name != catalogue.config,
+            configured=facts.get("configClient", False),
         )
         for name, facts in running.items()
     ]

@@ -46,7 +46,18 @@ WEB = ["scim-service", "custos-integration-services-swagger"]
 CONFIG = "custos-configuration-service"
 PROXY = "custos-grpc-web-proxy"
 JAVA = [CONFIG, *SCHEMAS, *INTEGRATION, *WEB]
-CLIENTS = [*SCHEMAS, *INTEGRATION, *WEB]
+OTHERS = [*SCHEMAS, *INTEGRATION, *WEB]
+# Upstream's code of these has no client of the config server: what it would serve never reaches them.
+NO_CLIENTS = [
+    "tenant-profile-core-service",
+    "credential-store-core-service",
+    "user-profile-core-service",
+    "sharing-core-service",
+    "resource-secret-core-service",
+    "agent-profile-core-service",
+    "cluster-management-core-service",
+]
+CLIENTS = [service for service in OTHERS if service not in NO_CLIENTS]
 
 
 def full(service: str) -> str:
@@ -88,6 +99,16 @@ def test_services_ask_the_config_server_and_fail_fast(prod: list[Object], servic
     assert own["SPRING_CLOUD_CONFIG_FAILFAST"] == "true"
 
 
+@pytest.mark.parametrize("service", NO_CLIENTS)
+def test_services_without_a_client_take_their_settings_from_the_environment(
+    prod: list[Object], catalogue: dict[str, Any], service: str
+) -> None:
+    own = env(prod, service)
+    assert not [name for name in own if name.startswith("SPRING_CLOUD_CONFIG")]
+    for key in catalogue["services"][service].get("settings", {}):
+        assert re.sub(r"[.-]", "_", key).upper() in own
+
+
 def test_the_config_server_serves_files_from_a_directory(prod: list[Object]) -> None:
     own = env(prod, CONFIG)
     assert own["SPRING_PROFILES_ACTIVE"] == "native"
@@ -101,10 +122,10 @@ def test_the_config_server_serves_files_from_a_directory(prod: list[Object]) -> 
 def test_there_is_one_file_for_each_application_and_profile(prod: list[Object]) -> None:
     expected = {f"{env(prod, service)['SPRING_APPLICATION_NAME']}-custos.properties" for service in CLIENTS}
     assert set(config_files(prod)) == expected
-    assert len(expected) == len(CLIENTS) == 22
+    assert len(expected) == len(CLIENTS) == 15
 
 
-@pytest.mark.parametrize("service", CLIENTS)
+@pytest.mark.parametrize("service", OTHERS)
 def test_the_profile_is_the_files_own(prod: list[Object], service: str) -> None:
     assert env(prod, service)["SPRING_PROFILES_ACTIVE"] == "custos"
 
@@ -192,6 +213,11 @@ def test_services_wait_for_mysql_and_the_config_server_only(prod: list[Object], 
     assert [wait for wait in waits if not wait.startswith("tcp=")] == [w for w in waits if w.startswith(url)]
     expected = ["tcp=custos-mysql-primary.custos.svc.cluster.local.:3306"] if service in SCHEMAS else []
     assert waits[1:] == expected
+
+
+@pytest.mark.parametrize("service", NO_CLIENTS)
+def test_services_without_a_client_wait_for_mysql_only(prod: list[Object], service: str) -> None:
+    assert container(prod, service, "wait")["args"] == ["tcp=custos-mysql-primary.custos.svc.cluster.local.:3306"]
 
 
 @pytest.mark.parametrize("service", CLIENTS)
@@ -523,9 +549,9 @@ def test_cluster_management_may_get_exactly_its_secret(prod: list[Object]) -> No
             "verbs": ["get"],
         }
     ]
-    file = config_files(prod)["clusterManagementCoreService-custos.properties"]
-    assert file["custos.server.secret.name"] == "tls-services-secret"
-    assert file["custos.server.kube.namespace"] == "custos"
+    own = env(prod, "cluster-management-core-service")
+    assert own["CUSTOS_SERVER_SECRET_NAME"] == "tls-services-secret"
+    assert own["CUSTOS_SERVER_KUBE_NAMESPACE"] == "custos"
     bound = {s["name"] for b in kind(prod, "RoleBinding") for s in b["subjects"]}
     assert {full(s) for s in [*JAVA, PROXY]} & bound == {"custos-cluster-management-core-service"}
 
@@ -542,7 +568,8 @@ def test_a_rolling_update_drains(prod: list[Object], service: str) -> None:
 
 def test_peers_are_pairs_of_name_and_port(prod: list[Object], catalogue: dict[str, Any]) -> None:
     for service, facts in catalogue["services"].items():
-        if "application" not in facts or service == CONFIG:
+        if service not in CLIENTS:
+            assert service == PROXY or not facts.get("peers"), service
             continue
         file = config_files(prod)[f"{facts['application']}-custos.properties"]
         names = {k.removesuffix(".dns.name") for k in file if k.endswith(".dns.name")}

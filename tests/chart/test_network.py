@@ -68,7 +68,7 @@ def expected_edges(catalogue: dict[str, Any], objects: list[Object]) -> set[tupl
         if service not in running:
             continue
         edges |= {(service, peer, 7000) for peer in facts.get("peers", []) if peer in running}
-        if "application" in facts and service != config:
+        if "application" in facts and service != config and facts.get("configClient", True):
             edges.add((service, config, 9000))
         if "mysql" in facts and kind(objects, "StatefulSet"):
             edges.add((service, "mysql", 3306))

@@ -58,6 +58,7 @@ def test_it_is_everywhere(extended: Sources, tmp_path: Path) -> None:
         "application": "billingManagementService",
         "heap": 130,
         "image": f"apachecustos/{NAME}",
+        "configClient": True,
         "ports": {"http": 8080, "grpc": 7000},
         "public": True,
         "sidecar": {"image": f"apachecustos/{NAME}-sidecar", "ports": {"rest": 50000, "admin": 9901}},
@@ -126,7 +127,7 @@ def test_it_is_drawn_with_its_edges(extended: Sources) -> None:
         ),
         (
             "{kind: core, heep: 130}",
-            "services.new.heep: unknown key; allowed: kind, application, image, heap, memory, mysql, vault, "
+            "services.new.heep: unknown key; allowed: kind, application, configClient, image, heap, memory, mysql, vault, "
             "grpc, rest, needs, peers, settings, secrets, rbac; did you mean services.new.heap?",
         ),
         (

@@ -93,10 +93,10 @@ CORE_ONLY = ", ".join(
             WITHOUT + ", services: {custos-configuration-service: {enabled: false}}}",
             [
                 "values.yaml:1: custos.services.custos-configuration-service.enabled: is off, but "
-                "tenant-profile-core-service, credential-store-core-service, iam-admin-core-service "
-                "and 19 more cannot do without it; found false; mend: switch it on, or switch off "
-                "tenant-profile-core-service, credential-store-core-service, iam-admin-core-service "
-                "and 19 more"
+                "iam-admin-core-service, identity-core-service, federated-authentication-core-service "
+                "and 12 more cannot do without it; found false; mend: switch it on, or switch off "
+                "iam-admin-core-service, identity-core-service, federated-authentication-core-service "
+                "and 12 more"
             ],
             id="the config server off",
         ),

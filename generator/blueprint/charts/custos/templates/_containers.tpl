@@ -40,7 +40,7 @@ custos.resources: the resources of a service: its own values over the chart's ov
 custos.waits: what must be there before a service starts, as conditions of files/wait.py. Peers and Kafka are not among them: they are called when needed.
 */ -}}
 {{- define "custos.waits" -}}
-{{- if ne .name .service.config }}
+{{- if .service.configClient }}
 - http={{ include "custos.configUrl" . }}/{{ .service.application }}/{{ .context.Values.profile }},{{ include "custos.revision" . }}
 {{- end }}
 {{- if .service.mysql }}

@@ -19,8 +19,14 @@ SPRING_PROFILES_ACTIVE: native
 SPRING_CLOUD_CONFIG_SERVER_NATIVE_SEARCHLOCATIONS: file:/etc/custos/configuration/
 {{- else }}
 SPRING_PROFILES_ACTIVE: {{ $root.Values.profile }}
+{{- if $service.configClient }}
 SPRING_CLOUD_CONFIG_URI: {{ include "custos.configUrl" . }}
 SPRING_CLOUD_CONFIG_FAILFAST: "true"
+{{- else }}
+{{- range $key, $value := $service.settings }}
+{{ include "custos.variable" $key }}: {{ tpl $value $root | quote }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- with $service.mysql }}
 SPRING_DATASOURCE_URL: {{ include "custos.jdbcUrl" (dict "context" $root "schema" .schema) | quote }}
@@ -54,7 +60,7 @@ SPRING_CLOUD_VAULT_TOKEN: {secret: {{ include "custos.secretName" (dict "context
 {{- end }}
 {{- range $key, $source := $service.secrets }}
 {{- $secret := include "custos.secretName" (dict "context" $root "purpose" $source.secret) }}
-{{ $key | upper | replace "." "_" | replace "-" "_" }}: {{ if $secret }}{secret: {{ $secret }}, key: {{ $source.key }}}{{ else }}absent{{ end }}
+{{ include "custos.variable" $key }}: {{ if $secret }}{secret: {{ $secret }}, key: {{ $source.key }}}{{ else }}absent{{ end }}
 {{- end }}
 {{- if $mends.tracingOff }}
 SPRING_ZIPKIN_ENABLED: "false"
@@ -66,6 +72,11 @@ MANAGEMENT_ENDPOINTS_WEB_EXPOSURE_INCLUDE: {{ . | quote }}
 MANAGEMENT_ENDPOINT_HEALTH_GROUP_LIVENESS_INCLUDE: ping
 MANAGEMENT_ENDPOINT_HEALTH_GROUP_READINESS_INCLUDE: {{ include "custos.readiness" . | quote }}
 {{- end }}
+{{- end -}}
+
+{{- /* custos.variable: the name under which the environment gives the Spring property `.` */ -}}
+{{- define "custos.variable" -}}
+{{- upper . | replace "." "_" | replace "-" "_" -}}
 {{- end -}}
 
 {{- /*
@@ -131,7 +142,7 @@ custos.allProperties: the files of the config server, `<application>-<profile>.p
 */ -}}
 {{- define "custos.allProperties" -}}
 {{- range $name, $service := include "custos.services" . | fromYaml }}
-{{- if and $service.application (ne $name $service.config) }}
+{{- if $service.configClient }}
 {{- $of := dict "context" $ "name" $name "service" $service }}
 {{ $service.application }}-{{ $.Values.profile }}.properties: |
   custos.platform.revision={{ include "custos.revision" $of }}
