@@ -1,1 +1,1 @@
-"""From machines that answer to SSH to a verified platform: `python -m bootstrap plan|apply|status|verify|reset INVENTORY`."""
+"""From machines that answer to SSH to a verified platform: `python -m bootstrap plan|apply|… INVENTORY`."""

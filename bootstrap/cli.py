@@ -17,12 +17,13 @@ from typing import Annotated, Any
 
 import typer
 
-from bootstrap import journal, paths, phases, steps
+from bootstrap import journal, paths, phases, status, steps
 from bootstrap.console import Console
 from bootstrap.context import Context
 from bootstrap.engines import engine
 from bootstrap.errors import Interrupted, Problem
 from bootstrap.inventory import Inventory, load
+from bootstrap.phases import verify
 from generator.errors import FindingsError
 
 FINE, WRONG, UNUSABLE = 0, 1, 2
@@ -34,7 +35,7 @@ app = typer.Typer(
     help="From machines that answer to SSH to a verified platform.",
 )
 
-InventoryFile = Annotated[Path, typer.Argument(metavar="INVENTORY", help="The inventory, such as inventories/prod.yaml.")]
+InventoryFile = Annotated[Path, typer.Argument(metavar="INVENTORY", help="Such as inventories/prod.yaml.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output, and nothing else.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also print what the machines say, and whole diffs.")]
 Only = Annotated[
@@ -73,8 +74,46 @@ def apply(
     with _session(inventory, images, as_json=as_json, verbose=verbose) as context:
         report = _recorded("apply", context, lambda: steps.apply(_chosen(context.inventory, phase), context))
         if not report.failed:
+            status.show(context)
             context.console.summary(report)
             context.console.note("nothing was changed" if not report.changes else f"{len(report.changes)} changes made")
+        _finish(report, as_json=as_json, fine=not report.failed)
+
+
+@app.command("status")
+def show_status(inventory: InventoryFile, as_json: AsJson = False, verbose: Verbose = False) -> None:
+    """Say what is wrong now and what to do, and what runs where; nothing is touched."""
+    with _session(inventory, "auto", as_json=as_json, verbose=verbose) as context:
+        left = journal.Journal(context.state / "journal.jsonl").unfinished()
+        troubles = list(status.wrong(context))
+        status.show(context)
+        if left:
+            context.console.note(f"the run of {left.by} since {left.since} has not ended; it was or is at {left.step}")
+        for trouble in troubles:
+            context.console.problem(trouble.what, trouble.remedy)
+        if not troubles:
+            context.console.note("all is well")
+        if as_json:
+            shown = {
+                "status": "wrong" if troubles else "fine",
+                "troubles": [asdict(trouble) for trouble in troubles],
+                "workloads": [asdict(workload) for workload in status.running(context)] if not troubles else [],
+                "unfinished": asdict(left) if left else None,
+            }
+            print(json.dumps(shown, indent=2))
+        raise typer.Exit(WRONG if troubles else FINE)
+
+
+@app.command("verify")
+def verify_platform(inventory: InventoryFile, as_json: AsJson = False, verbose: Verbose = False) -> None:
+    """Prove that nodes, pods and release are well, and that each service reaches what it needs (`helm test`)."""
+    with _session(inventory, "auto", as_json=as_json, verbose=verbose) as context:
+        phase = steps.Phase(
+            "verify", [steps.CheckOnly("cluster, release and pods", status.check), *verify.full().steps]
+        )
+        report = _recorded("verify", context, lambda: steps.apply([phase], context))
+        if not report.failed:
+            status.show(context)
         _finish(report, as_json=as_json, fine=not report.failed)
 
 
@@ -139,7 +178,9 @@ def _chosen(inventory: Inventory, names: Sequence[str] | None) -> Sequence[steps
     unknown = [name for name in names or () if name not in phases.NAMES]
     if unknown:
         allowed = ", ".join(phases.NAMES)
-        raise typer.BadParameter(f"{', '.join(unknown)}: there is no such phase, there are {allowed}", param_hint="--phase")
+        raise typer.BadParameter(
+            f"{', '.join(unknown)}: there is no such phase, there are {allowed}", param_hint="--phase"
+        )
     return [phase for phase in found if not names or phase.name in names]
 
 
@@ -151,16 +192,16 @@ def _recorded(command: str, context: Context, work: Callable[[], steps.Report]) 
         left = log.unfinished()
         if left:
             context.console.note(
-                f"the run of {left.by} since {left.since} did not end (it was at {left.step}); going on from what is there"
+                f"the run of {left.by} since {left.since} did not end (it was at {left.step}); going on"
             )
         context.journal, context.left = log, left
         log.run_started(command, str(context.inventory.file))
-        status = "interrupted"
+        ended = "interrupted"
         try:
             report = work()
-            status = "failed" if report.failed else "done"
+            ended = "failed" if report.failed else "done"
         finally:
-            log.run_finished(status)
+            log.run_finished(ended)
     if any(isinstance(result.problem, Interrupted) for result in report.results):
         raise typer.Exit(WRONG)
     return report

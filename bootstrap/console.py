@@ -40,7 +40,7 @@ class Console:
 
     @property
     def interactive(self) -> bool:
-        """Whether a person watches: then a wait is one line that changes, elsewhere each change is a line of its own."""
+        """Whether a person watches: then a wait is one line that changes, elsewhere it is lines."""
         return self._out.is_terminal
 
     def phase(self, name: str) -> None:

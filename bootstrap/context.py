@@ -1,4 +1,4 @@
-"""What steps work with: the inventory, and the ways to machines, cluster and Helm, each made when it is first needed."""
+"""What steps work with: the inventory, and the ways to machines, cluster and Helm, made when first needed."""
 
 from __future__ import annotations
 

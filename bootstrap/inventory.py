@@ -19,7 +19,7 @@ from generator.loading import Document, load_mapping
 from generator.messages import schema_findings, show
 
 SCHEMA = Path(__file__).parent / "inventory.schema.yaml"
-# Upstream tests one control plane of kubeadm to three minor versions of kubelet; this is what bootstrap has been run with.
+# The chart's own floor (kubeVersion).
 OLDEST_KUBERNETES = (1, 32)
 
 
@@ -369,9 +369,7 @@ class _Rules:
                 )
                 continue
             if path[0] == "platform" and text and not file.is_file():
-                yield self._finding(
-                    path, "there is no such file", found=show(text), allowed=", ".join(_values_files())
-                )
+                yield self._finding(path, "there is no such file", found=show(text), allowed=", ".join(_values_files()))
 
 
 def _values_files() -> list[str]:

@@ -1,7 +1,8 @@
 """What was done to a cluster, when and by whom; and the lock that keeps two runs from doing it at once.
 
-The journal is a file of JSON lines that is only ever appended to and flushed to the disk line by line, so that a run that was killed
-leaves the name of the step it was in. What is true is always asked of the machines; the journal tells people, it decides nothing.
+The journal is a file of JSON lines that is only ever appended to, and flushed to the disk line by line, so that a run
+that was killed leaves the name of the step it was in. What is true is always asked of the machines; the journal tells
+people, it decides nothing.
 """
 
 from __future__ import annotations
@@ -144,7 +145,7 @@ def lock(path: Path, command: str) -> Iterator[None]:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Problem(
-                f"another run holds this cluster: {stream.read().strip() or 'it has not said who it is yet'} (lock {path})",
+                f"another run holds this cluster: {stream.read().strip() or 'it has not said who it is'} (lock {path})",
                 "wait until it has ended, or stop it; the lock ends with its process, there is nothing to remove",
             ) from None
         stream.truncate(0)

@@ -44,13 +44,17 @@ class ApplyObjects(Step):
             difference = context.kube.difference(manifest)
             if difference is not None:
                 context.kube.apply(manifest)
-                changes.append(Change("cluster", f"{'changed' if difference else 'made'} {title(manifest)}", difference))
+                done = "changed" if difference else "made"
+                changes.append(Change("cluster", f"{done} {title(manifest)}", difference))
         return changes
 
     def verify(self, context: Context) -> None:
         """The workloads run in the version that was applied."""
         context.wait(
-            self.title, TIMEOUT, lambda: "; ".join(self._unready(context)), lambda: "see `kubectl describe` of the pod it names"
+            self.title,
+            TIMEOUT,
+            lambda: "; ".join(self._unready(context)),
+            lambda: "see `kubectl describe` of the pod it names",
         )
 
     def _unready(self, context: Context) -> list[str]:

@@ -29,7 +29,7 @@ def expand(text: str, base: Path = PROJECT) -> Path:
 
 
 def state(cluster: str) -> Path:
-    """`$XDG_STATE_HOME/custos-platform/<cluster>`: journal, lock and kubeconfig of the cluster, readable by its owner only."""
+    """`$XDG_STATE_HOME/custos-platform/<cluster>`: journal, lock, kubeconfig; readable by its owner only."""
     base = os.environ.get("XDG_STATE_HOME", "")
     root = Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "state"
     return root / "custos-platform" / cluster

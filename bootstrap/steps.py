@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that would be, or was, changed: `where` (a machine, the cluster, a release), `what`, and the lines that differ."""
+    """One thing that would be, or was, changed: `where` (a machine, the cluster, a release), `what`, lines."""
 
     where: str
     what: str
@@ -26,7 +26,7 @@ class Change:
 class Step(ABC):
     """One thing that is made so. Every method may raise Problem.
 
-    `self_checking` steps change nothing that is right already and report what they changed, so that `apply` need not ask first.
+    `self_checking` steps change nothing that is right already and report what they changed: `apply` need not ask first.
     """
 
     self_checking = False
@@ -36,13 +36,13 @@ class Step(ABC):
 
     @abstractmethod
     def check(self, context: Context) -> Sequence[Change]:
-        """What is not as it should be; nothing is touched. Raises NotYet where that cannot be known before earlier steps."""
+        """What is not as it should be; nothing is touched. Raises NotYet where earlier steps have to be done first."""
 
     @abstractmethod
     def change(self, context: Context) -> Sequence[Change]:
         """Make it so, also when an earlier try was cut off half-way; returns what was changed."""
 
-    def verify(self, context: Context) -> None:
+    def verify(self, context: Context) -> None:  # noqa: B027 - many changes fail if they do not succeed
         """Prove that it is so; raises Problem otherwise."""
 
 

@@ -90,11 +90,13 @@ def _trouble(kube: Kube, pod: Manifest) -> Trouble:
             waiting = state.get("waiting", {}).get("reason", "")
             log = f"see `kubectl --namespace {namespace} logs {name} --container {container['name']}`"
             if waiting in _IMAGE:
-                remedy = f"see that the image {container['image']} exists and that {pod['spec'].get('nodeName')} reaches its registry"
-                return Trouble(name, f"cannot get the image {container['image']}", event, remedy, hard=True)
+                image, node = container["image"], pod["spec"].get("nodeName")
+                remedy = f"see that the image {image} exists and that {node} reaches its registry"
+                return Trouble(name, f"cannot get the image {image}", event, remedy, hard=True)
             if waiting == "CrashLoopBackOff":
                 ended = container.get("lastState", {}).get("terminated", {})
-                why = f"container {container['name']} ended with {ended.get('exitCode')} ({ended.get('reason')}), again and again"
+                code = f"{ended.get('exitCode')} ({ended.get('reason')})"
+                why = f"container {container['name']} ended with {code}, again and again"
                 return Trouble(name, why, event, log + " with --previous", hard=True)
             if waiting and waiting not in ("PodInitializing", "ContainerCreating"):
                 return Trouble(name, f"container {container['name']}: {waiting}", event, describe, hard=True)
@@ -102,7 +104,19 @@ def _trouble(kube: Kube, pod: Manifest) -> Trouble:
                 return Trouble(name, f"its step {container['name']} is under way", event, log)
             if "running" in state and not container["ready"]:
                 return Trouble(name, f"container {container['name']} runs, but is not ready", event, log)
+    if status.get("phase") == "Failed":
+        return Trouble(name, _failure(status), event, f"see `kubectl --namespace {namespace} logs {name}`", hard=True)
     scheduled: Manifest = next((c for c in status.get("conditions", ()) if c["type"] == "PodScheduled"), {})
     if scheduled.get("status") == "False":
         return Trouble(name, f"no node takes it: {scheduled.get('message')}", event, describe)
     return Trouble(name, f"is {status.get('phase', 'Pending')}", event, describe)
+
+
+def _failure(status: Manifest) -> str:
+    """Why a pod failed: the exit codes of its containers, or the kubelet's own reason (evicted, shut down)."""
+    ended = [
+        f"container {container['name']} ended with {container['state']['terminated']['exitCode']}"
+        for container in status.get("containerStatuses", ())
+        if container.get("state", {}).get("terminated", {}).get("exitCode")
+    ]
+    return ", ".join(ended) or f"failed: {status.get('reason', '')} {status.get('message', '')}".strip()

@@ -102,12 +102,13 @@ class Ansible:
         if outcome.unreachable:
             raise Problem(
                 "cannot be reached by SSH: " + "; ".join(outcome.unreachable),
-                "see that the machine is up and that `ssh` with the inventory's user, key and known hosts works, then run again",
+                "see that the machine is up and that `ssh` with the inventory's user, key and known hosts works;"
+                " then run again",
             )
         if outcome.failures:
             raise Problem(
                 "\n".join(outcome.failures),
-                f"mend what the machine says and run again; Ansible's whole output: {runner.config.artifact_dir}/stdout",
+                f"mend what the machine says and run again; all that Ansible said: {runner.config.artifact_dir}/stdout",
             )
         if runner.rc != 0:
             raise Problem(
@@ -116,9 +117,7 @@ class Ansible:
             )
         return outcome
 
-    def _group(
-        self, machines: Sequence[Machine], host_variables: Mapping[str, Mapping[str, Any]]
-    ) -> dict[str, Any]:
+    def _group(self, machines: Sequence[Machine], host_variables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         return {
             "hosts": {m.name: {**_connection(m), **host_variables.get(m.name, {})} for m in machines},
             "vars": {"ansible_connection": "ssh"},

@@ -1,7 +1,7 @@
 """Releases, through pyhelm3, in the few of its ways that have been seen to do what they say.
 
-Not used: `ensure_release` (it uninstalls a release whose install was cut off, and passes over a chart that was edited), several
-values (it joins their lists, Helm replaces them), its `atomic` and `disable_validation`.
+Not used: `ensure_release` (it uninstalls a release whose install was cut off, and passes over a chart that was edited),
+several values (it joins their lists, Helm replaces them), its `atomic` and `disable_validation`.
 """
 
 from __future__ import annotations
@@ -66,9 +66,7 @@ class Helm:
             raise _problem(f"read the release {name}", error) from error
         status = getattr(found.status, "value", found.status)
         updated = found.updated if found.updated.tzinfo else found.updated.replace(tzinfo=UTC)
-        return Release(
-            int(found.revision), str(status), found.description or "", updated, [o for o in objects if o]
-        )
+        return Release(int(found.revision), str(status), found.description or "", updated, [o for o in objects if o])
 
     def template(self, name: str, namespace: str, chart: Path) -> list[Manifest]:
         """The objects that the chart gives, without hooks."""

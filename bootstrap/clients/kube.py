@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,9 @@ class Kube:
         self._timeout = timeout
         try:
             settings = client.Configuration()
-            config.load_kube_config(str(kubeconfig), context=context or None, client_configuration=settings)
+            config.load_kube_config(  # type: ignore[no-untyped-call]
+                str(kubeconfig), context=context or None, client_configuration=settings
+            )
         except ConfigException as error:
             raise Problem(
                 f"{kubeconfig} is no usable kubeconfig: {error}", "name another, or see `kubectl config view`"
@@ -74,7 +76,8 @@ class Kube:
         if not events:
             return ""
         newest = max(
-            events, key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or e["metadata"]["creationTimestamp"])
+            events,
+            key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or e["metadata"]["creationTimestamp"]),
         )
         return f"{newest.get('reason')}: {str(newest.get('message', '')).strip()}"
 
@@ -159,7 +162,7 @@ class Kube:
         )
         try:
             answer = self._api.call_api(*request, _request_timeout=self._timeout)
-            data = answer.read().decode(errors="replace")
+            data = answer.read().decode(errors="replace")  # type: ignore[no-untyped-call]
         except (ApiException, HTTPError) as error:
             raise Problem(
                 f"the cluster at {self.server} does not answer: {error}",

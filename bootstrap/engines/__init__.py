@@ -32,4 +32,5 @@ class Engine(Protocol):
 
 def engine(inventory: Inventory) -> Engine:
     """The engine that the inventory names; load() has refused those that there are not."""
-    return {"kubeadm": Kubeadm, "existing": Existing}[inventory.cluster.engine](inventory)
+    engines: dict[str, type[Kubeadm] | type[Existing]] = {"kubeadm": Kubeadm, "existing": Existing}
+    return engines[inventory.cluster.engine](inventory)

@@ -66,7 +66,8 @@ class Existing:
         if refused:
             raise Problem(
                 f"the kubeconfig's user may not create in namespace {namespace}: {', '.join(refused)}",
-                f"have an administrator bind it to the ClusterRole admin there, or use another kubeconfig than {context.kubeconfig}",
+                "have an administrator bind it to the ClusterRole admin there, or use another kubeconfig than"
+                f" {context.kubeconfig}",
             )
 
 

@@ -46,8 +46,8 @@ class Kubeadm:
         """The cluster with everything in it, but not what lies in the machines' volume folders."""
         nodes = ", ".join(machine.name for machine in self._inventory.nodes)
         return (
-            f"the Kubernetes cluster {self._inventory.cluster.name} on {nodes}: all its objects, Secrets and passwords too",
-            f"(the stores' files in {self._inventory.storage.path} stay on the machines, but without the Secrets they are of no use)",
+            f"the cluster {self._inventory.cluster.name} on {nodes}: all its objects, Secrets and passwords too",
+            f"(files of the stores in {self._inventory.storage.path} stay on the machines, useless without the Secrets)",
         )
 
     def reset(self) -> Sequence[Step]:
@@ -78,7 +78,7 @@ class PrepareMachines(Step):
             if facts.artifacts:
                 missing += facts.artifacts["programs"] + facts.artifacts["archives"]
             if missing:
-                raise Problem(f"{name} still lacks {', '.join(missing)}", "run with --verbose to see what the machine says")
+                raise Problem(f"{name} still lacks {', '.join(missing)}", "--verbose shows what the machine says")
             if "containerd.service" not in facts.active:
                 raise Problem(f"containerd does not run on {name}", f"see `journalctl -u containerd` on {name}")
 
@@ -352,5 +352,6 @@ def _not_ready(context: Context) -> list[str]:
         conditions = {c["type"]: c for c in node.get("status", {}).get("conditions", ())}
         ready = conditions.get("Ready", {})
         if ready.get("status") != "True":
-            waiting.append(f"node {machine.name} is not ready: {ready.get('message') or 'its kubelet has not reported yet'}")
+            why = ready.get("message") or "its kubelet has not reported yet"
+            waiting.append(f"node {machine.name} is not ready: {why}")
     return waiting

@@ -82,18 +82,19 @@ class InstallRelease(Step):
             )
 
     def _forget(self, context: Context, found: Release) -> None:
-        """Take Helm's record of an operation that was cut off away. Helm then takes over the objects that it had made."""
+        """Take away Helm's record of an operation that was cut off; Helm then takes over what it had made."""
         platform = context.inventory.platform
         ours = context.left is not None and context.left.step.startswith("platform")
         if not ours and found.age < ABANDONED:
             raise Problem(
                 f"release {platform.release} is {found.status} since {found.age:.0f} s, by somebody else",
-                f"wait until that has ended; if it was cut off, run this again in {(ABANDONED - found.age) / 60:.0f} minutes",
+                "wait until that has ended; if it was cut off, run this again in"
+                f" {(ABANDONED - found.age) / 60:.0f} minutes",
             )
         record = f"sh.helm.release.v1.{platform.release}.v{found.revision}"
         context.kube.delete(f"/api/v1/namespaces/{platform.namespace}/secrets/{record}")
         context.console.note(
-            f"    revision {found.revision} was cut off ({found.status}): its record is taken away, its objects stay and are taken over"
+            f"    revision {found.revision} was cut off ({found.status}): its record goes, its objects are taken over"
         )
 
 
@@ -166,8 +167,8 @@ def _differences(found: Release, wanted: Sequence[Manifest]) -> list[Change]:
         if name in before and before[name] != after[name]:
             old, new = (yaml.safe_dump(side[name], sort_keys=True).splitlines() for side in (before, after))
             lines = difflib.unified_diff(old, new, "before", "after", lineterm="", n=1)
-            secret = after[name]["kind"] == "Secret"
-            changes.append(Change("release", f"change {name}", "" if secret else "".join(f"{line}\n" for line in lines)))
+            shown = "" if after[name]["kind"] == "Secret" else "".join(f"{line}\n" for line in lines)
+            changes.append(Change("release", f"change {name}", shown))
     return changes
 
 

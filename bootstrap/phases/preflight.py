@@ -1,4 +1,4 @@
-"""Phase `preflight`: everything that is wrong with this computer or the machines, told at once, before anything is changed."""
+"""Phase `preflight`: all that is wrong with this computer or the machines, told before anything is changed."""
 
 from __future__ import annotations
 
@@ -70,9 +70,7 @@ def _check_machines(context: Context) -> None:
         raise Problem("\n".join(findings), "mend these and run again; nothing was changed")
 
 
-def machine_findings(
-    inventory: Inventory, machine: Machine, facts: Facts, asked: tuple[float, float]
-) -> Iterator[str]:
+def machine_findings(inventory: Inventory, machine: Machine, facts: Facts, asked: tuple[float, float]) -> Iterator[str]:
     """What is wrong with one machine; `asked` are this computer's clock before and after it was asked."""
     if not facts.root:
         yield f"sudo does not make {machine.ssh.user} root"
@@ -126,7 +124,8 @@ def _kubernetes(inventory: Inventory, machine: Machine, facts: Facts) -> Iterato
     if machine.is_control_plane and found["etcd"] and not found["admin"]:
         yield "has data of another etcd in /var/lib/etcd: move it away if nobody needs it"
     if found["leftovers"] and not found["admin"] and not found["joined"]:
-        yield f"has left-overs of Kubernetes in /etc/kubernetes/manifests ({', '.join(found['leftovers'])}): `kubeadm reset`"
+        files = ", ".join(found["leftovers"])
+        yield f"has left-overs of Kubernetes in /etc/kubernetes/manifests ({files}): `kubeadm reset`"
     if not found["joined"] and not found["ca"]:
         taken = sorted({port for role in machine.roles for port in PORTS.get(role, ()) if port in facts.listening})
         if taken:

@@ -19,7 +19,7 @@ def phase(_inventory: Inventory, _engine: Engine) -> Phase:
     return Phase("verify", [CheckOnly("every pod of the namespace", check_pods), HelmTest("helm test")])
 
 
-def full(_inventory: Inventory) -> Phase:
+def full() -> Phase:
     """The same for `verify`, which always tests."""
     return Phase("verify", [CheckOnly("every pod of the namespace", check_pods), HelmTest("helm test", always=True)])
 

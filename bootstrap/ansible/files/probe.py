@@ -1,7 +1,7 @@
 """Looks at the machine that it runs on and prints what it finds as JSON; changes nothing.
 
-Sent to the machine's Python on standard input, with what to look for as JSON in the first argument. Standard library only,
-Python 3.8 and newer; unlike the rest of the project it runs on machines that have nothing of ours.
+Sent to the machine's Python on standard input, with what to look for as JSON in the first argument. Standard library
+only, Python 3.8 and newer; unlike the rest of the project it runs on machines that have nothing of ours.
 """
 
 import filecmp
@@ -15,11 +15,14 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from typing import Any, Dict, List, Optional, Tuple
+
+Facts = Dict[str, Any]
 
 UNREADABLE = (OSError, UnicodeDecodeError)
 
 
-def read(path):
+def read(path: str) -> Optional[str]:
     """The file's text without the last newline, None where it cannot be read."""
     try:
         with open(path, encoding="utf-8") as stream:
@@ -28,7 +31,7 @@ def read(path):
         return None
 
 
-def output(*command):
+def output(*command: str) -> str:
     """What a command prints; empty where it fails or does not exist."""
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60, check=False)
@@ -37,21 +40,21 @@ def output(*command):
     return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
 
 
-def release():
+def release() -> Facts:
     """ID and VERSION_ID of /etc/os-release."""
     pairs = [line.partition("=")[::2] for line in (read("/etc/os-release") or "").splitlines()]
     facts = {key: value.strip('"') for key, value in pairs}
     return {"id": facts.get("ID", ""), "version": facts.get("VERSION_ID", "")}
 
 
-def memory():
+def memory() -> Tuple[int, int]:
     """Bytes of memory and of swap."""
     lines = (read("/proc/meminfo") or "").splitlines()
     kib = {key: int(value.split()[0]) for key, value in (line.split(":", 1) for line in lines if ":" in line)}
     return kib.get("MemTotal", 0) * 1024, max(len((read("/proc/swaps") or "").splitlines()) - 1, 0)
 
 
-def missing_packages(names):
+def missing_packages(names: List[str]) -> List[str]:
     """Those of the Debian packages that are not installed."""
     if not names:
         return []
@@ -65,7 +68,7 @@ def missing_packages(names):
     return [name for name in names if name not in there]
 
 
-def module(name):
+def module(name: str) -> str:
     """loaded, loadable or absent; what is built in counts as loaded."""
     loaded = [line.split()[0] for line in (read("/proc/modules") or "").splitlines()]
     built_in = read("/lib/modules/" + platform.release() + "/modules.builtin") or ""
@@ -77,7 +80,7 @@ def module(name):
         return "absent"
 
 
-def listening():
+def listening() -> List[int]:
     """The TCP ports that something listens on."""
     ports = set()
     for path in ("/proc/net/tcp", "/proc/net/tcp6"):
@@ -88,8 +91,8 @@ def listening():
     return sorted(ports)
 
 
-def volume(path):
-    """Free and whole bytes of the file system that holds `path` (or will), and whether it is a mount of its own."""
+def volume(path: str) -> Facts:
+    """Free and whole bytes of the file system that holds `path` (or will), and if it is a mount."""
     there = path
     while not os.path.isdir(there):
         there = os.path.dirname(there)
@@ -97,13 +100,13 @@ def volume(path):
     return {"free": usage.free, "size": usage.total, "mount": os.path.ismount(path), "exists": os.path.isdir(path)}
 
 
-def default_route():
+def default_route() -> bool:
     """Whether there is one."""
     rows = [line.split() for line in (read("/proc/net/route") or "").splitlines()[1:]]
     return any(row[1] == "00000000" and row[7] == "00000000" for row in rows)
 
 
-def same(left, right):
+def same(left: str, right: str) -> bool:
     """Whether two files have the same bytes."""
     try:
         return filecmp.cmp(left, right, shallow=False)
@@ -111,12 +114,12 @@ def same(left, right):
         return False
 
 
-def artifacts(path):
+def artifacts(path: str) -> Facts:
     """Of the artifacts: are they there, which programs differ from them, which archives hold images that are missing."""
-    manifest = read(os.path.join(path, "manifest.json"))
-    if manifest is None:
+    text = read(os.path.join(path, "manifest.json"))
+    if text is None:
         return {"present": False, "programs": [], "archives": [], "outdated": [], "kubernetes": ""}
-    manifest = json.loads(manifest)
+    manifest = json.loads(text)
     programs = [
         name
         for name in sorted(os.listdir(os.path.join(path, "bin")))
@@ -137,11 +140,11 @@ def artifacts(path):
     }
 
 
-def reaches(url):
+def reaches(url: str) -> bool:
     """Whether a registry answers at `url` within three seconds; one that asks for a login does."""
-    answered = []
+    answered: List[bool] = []
 
-    def ask():
+    def ask() -> None:
         try:
             urllib.request.urlopen(url.rstrip("/") + "/v2/", timeout=3)
             answered.append(True)
@@ -157,7 +160,7 @@ def reaches(url):
     return bool(answered and answered[0])
 
 
-def kubernetes():
+def kubernetes() -> Facts:
     """What of Kubernetes is on the machine."""
     home = "/etc/kubernetes"
     return {
@@ -170,7 +173,7 @@ def kubernetes():
     }
 
 
-def main():
+def main() -> None:
     """Prints everything."""
     wanted = json.loads(sys.argv[1])
     total, swap = memory()

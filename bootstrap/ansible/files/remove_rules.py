@@ -8,7 +8,7 @@ import subprocess
 OURS = ("KUBE-", "kube-router", "custos-platform")
 
 
-def rules(command):
+def rules(command: str) -> bool:
     """Rewrite the tables of iptables or ip6tables without our rules; True if there were any."""
     saved = subprocess.run([command + "-save"], stdout=subprocess.PIPE, check=True).stdout.decode()
     kept = [line for line in saved.splitlines() if not any(name in line for name in OURS)]
@@ -18,7 +18,7 @@ def rules(command):
     return True
 
 
-def sets():
+def sets() -> bool:
     """Destroy our address sets; True if there were any."""
     try:
         listed = subprocess.run(["ipset", "list", "-name"], stdout=subprocess.PIPE, check=True).stdout.decode()

@@ -1,0 +1,131 @@
+"""What is wrong now and what to do, and what runs where; nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bootstrap.clients.kube import Manifest
+from bootstrap.context import Context
+from bootstrap.errors import NotYet, Problem
+from bootstrap.workloads import troubles
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that is not well: what, and what to do."""
+
+    what: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One Deployment, StatefulSet or DaemonSet: pods that are ready of those wanted, and where they run."""
+
+    name: str
+    kind: str
+    ready: int
+    wanted: int
+    nodes: tuple[str, ...]
+
+
+def running(context: Context) -> list[Workload]:
+    """The platform's workloads, by name. Raises NotYet where there is no cluster."""
+    namespace = context.inventory.platform.namespace
+    pods = context.kube.pods(namespace)
+    found = []
+    for kind, plural in (("Deployment", "deployments"), ("StatefulSet", "statefulsets"), ("DaemonSet", "daemonsets")):
+        for live in context.kube.items(f"/apis/apps/v1/namespaces/{namespace}/{plural}"):
+            labels = live["spec"]["selector"].get("matchLabels", {})
+            mine = [pod for pod in pods if labels.items() <= pod["metadata"].get("labels", {}).items()]
+            nodes = sorted({pod["spec"]["nodeName"] for pod in mine if pod["spec"].get("nodeName")})
+            status = live.get("status", {})
+            ready = status.get("numberReady", 0) if kind == "DaemonSet" else status.get("readyReplicas", 0)
+            wanted = status.get("desiredNumberScheduled", 0) if kind == "DaemonSet" else live["spec"].get("replicas", 1)
+            found.append(Workload(live["metadata"]["name"], kind, ready, wanted, tuple(nodes)))
+    return sorted(found, key=lambda workload: workload.name)
+
+
+def address(context: Context) -> str:
+    """How to reach a public service from here: the platform has no front door of its own yet."""
+    platform = context.inventory.platform
+    services = context.kube.items(f"/api/v1/namespaces/{platform.namespace}/services")
+    public = sorted(
+        service["metadata"]["name"]
+        for service in services
+        if any(port.get("name") == "rest" for port in service["spec"].get("ports", ()))
+    )
+    if not public:
+        return "no public service runs"
+    chosen = next((name for name in public if "identity-management" in name), public[0])
+    forward = f"kubectl --namespace {platform.namespace} port-forward service/{chosen} 50000:rest"
+    return f"http://localhost:50000 after `KUBECONFIG={context.kubeconfig} {forward}`"
+
+
+def wrong(context: Context) -> Iterator[Trouble]:
+    """Everything that is not well in cluster, release and pods."""
+    platform = context.inventory.platform
+    try:
+        nodes = context.kube.nodes()
+    except NotYet as absent:
+        yield Trouble(absent.what, "form it with `apply`")
+        return
+    yield from _nodes(context, nodes)
+    for namespace in ("kube-system", "local-path-storage"):
+        yield from (
+            Trouble(f"{namespace}: {t}", t.remedy) for t in troubles(context.kube, context.kube.pods(namespace))
+        )
+    found = context.helm.release(platform.release, platform.namespace)
+    if not found:
+        yield Trouble(f"the release {platform.release} is not installed", "install it with `apply`")
+        return
+    if found.status != "deployed":
+        yield Trouble(f"the release {platform.release} is {found.status}: {found.description}", "go on with `apply`")
+    for trouble in troubles(context.kube, context.kube.pods(platform.namespace)):
+        yield Trouble(str(trouble), trouble.remedy)
+
+
+def _nodes(context: Context, nodes: list[Manifest]) -> Iterator[Trouble]:
+    names = {node["metadata"]["name"] for node in nodes}
+    for machine in context.inventory.nodes:
+        if machine.name not in names:
+            yield Trouble(f"{machine.name} is no node of the cluster", "let it join with `apply`")
+    for node in nodes:
+        name = node["metadata"]["name"]
+        conditions = {c["type"]: c for c in node.get("status", {}).get("conditions", ())}
+        ready = conditions.get("Ready", {})
+        if ready.get("status") != "True":
+            yield Trouble(
+                f"node {name} is not ready: {ready.get('message', 'it has not reported')}",
+                f"see that {name} is up, and `journalctl -u kubelet` there",
+            )
+        for pressure in ("MemoryPressure", "DiskPressure", "PIDPressure"):
+            if conditions.get(pressure, {}).get("status") == "True":
+                yield Trouble(f"node {name} has {pressure}: {conditions[pressure]['message']}", f"free some on {name}")
+        if node["spec"].get("unschedulable"):
+            yield Trouble(
+                f"node {name} takes no new pods (cordoned)", f"`kubectl uncordon {name}` when its work is done"
+            )
+
+
+def show(context: Context) -> None:
+    """The table of what runs where, and the address to use."""
+    try:
+        workloads = running(context)
+    except NotYet:
+        return
+    if not workloads:
+        return
+    rows = [(w.name, f"{w.ready}/{w.wanted}", ", ".join(w.nodes)) for w in workloads]
+    context.console.table(("what runs", "ready", "where"), rows)
+    context.console.note(f"address to use: {address(context)}")
+
+
+def check(context: Context) -> None:
+    """Raises Problem that lists all that `wrong` finds."""
+    found = list(wrong(context))
+    if found:
+        raise Problem(
+            "\n".join(trouble.what for trouble in found), "\n".join(dict.fromkeys(trouble.remedy for trouble in found))
+        )
