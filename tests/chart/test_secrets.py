@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.chart.conftest import PROJECT
 from tests.chart.helm import NAMESPACE, Object, find, kind
 from tests.chart.kubernetes_api import ApiServer, api_server
 
-SCRIPT = PROJECT / "generator/blueprint/files/secrets.py"
+SCRIPT = PROJECT / "generator/blueprint/files/make_secrets.py"
 JKS_TRUST = (3, 2)  # the openssl that can mark entries as trusted for Java
 Data = dict[str, bytes]
 
@@ -307,3 +308,9 @@ def test_the_jobs_rights_do_not_reach_other_secrets(cluster: Cluster, capsys: py
     assert cluster.run([{"name": "somebody-elses", "keys": {"b": {"random": 8}}}]) == 2
     assert "the Kubernetes API refuses GET secrets/somebody-elses: 403" in capsys.readouterr().err
     assert cluster.data("somebody-elses") == {"a": b"x"}
+
+
+@pytest.mark.parametrize("script", sorted((PROJECT / "generator/blueprint").rglob("files/*.py")), ids=lambda p: p.name)
+def test_a_script_hides_no_module_of_the_standard_library(script: Path) -> None:
+    """Its folder comes first where Python looks for modules: a secrets.py takes the place of Python's own."""
+    assert script.stem not in sys.stdlib_module_names

@@ -1,5 +1,5 @@
 {{- /*
-platform.secrets: what the Secrets Job makes where it is missing, as a YAML list; its entries are described in files/secrets.py. Each subchart adds its
+platform.secrets: what the Secrets Job makes where it is missing, as a YAML list; its entries are described in files/make_secrets.py. Each subchart adds its
 own by a template `<chart>.secrets`.
   . the root context
 */ -}}

@@ -365,7 +365,7 @@ def _fixed_keys(entry: dict[str, Any]) -> set[str]:
 def main(arguments: list[str]) -> int:
     """Run inside the Job's pod. Returns the exit code."""
     if len(arguments) != 1:
-        print("usage: secrets.py WANTED.json", file=sys.stderr)
+        print("usage: make_secrets.py WANTED.json", file=sys.stderr)
         return 2
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     host = f"[{host}]" if ":" in host else host

@@ -291,9 +291,7 @@ class Keeper:
 
     def _missing(self, entry: dict[str, Any], present: Data) -> Data:
         if "keys" in entry:
-            return {
-                key: random_text(how["random"]) for key, how in entry["keys"].items() if key not in present
-            }
+            return {key: random_text(how["random"]) for key, how in entry["keys"].items() if key not in present}
         if present:
             return {}
         makers: dict[str, Callable[[Path], Data]] = {
@@ -301,9 +299,7 @@ class Keeper:
             "certificate": lambda folder: make_certificate(
                 entry["certificate"], self._authority(entry["certificate"]["authority"]), folder
             ),
-            "truststore": lambda folder: make_truststore(
-                self._authority(entry["truststore"]["authority"]), folder
-            ),
+            "truststore": lambda folder: make_truststore(self._authority(entry["truststore"]["authority"]), folder),
         }
         kind = next(kind for kind in makers if kind in entry)
         with tempfile.TemporaryDirectory() as folder:
@@ -369,7 +365,7 @@ def _fixed_keys(entry: dict[str, Any]) -> set[str]:
 def main(arguments: list[str]) -> int:
     """Run inside the Job's pod. Returns the exit code."""
     if len(arguments) != 1:
-        print("usage: secrets.py WANTED.json", file=sys.stderr)
+        print("usage: make_secrets.py WANTED.json", file=sys.stderr)
         return 2
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     host = f"[{host}]" if ":" in host else host
