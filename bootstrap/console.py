@@ -37,6 +37,7 @@ class Console:
         self._title = ""
         self._said = ""
         self._said_at = 0.0
+        self._problems: set[tuple[str, str]] = set()
 
     @property
     def interactive(self) -> bool:
@@ -99,7 +100,10 @@ class Console:
             self.problem(result.problem.what, result.problem.remedy)
 
     def problem(self, what: str, remedy: str) -> None:
-        """What went wrong and what to do; shown also when quiet."""
+        """What went wrong and what to do; shown also when quiet, and once."""
+        if (what, remedy) in self._problems:
+            return
+        self._problems.add((what, remedy))
         self._out.print(f"[red]error:[/] {escape(what)}")
         if remedy:
             self._out.print(f"[bold]what to do:[/] {escape(remedy)}")

@@ -108,7 +108,7 @@ class Report:
 
 
 def plan(phases: Sequence[Phase], context: Context) -> Report:
-    """Ask every step what it would change. A failing step does not keep the others from being asked."""
+    """Ask the steps what they would change, up to the end of the first phase in which something is wrong."""
     return _run(phases, context, lambda step: _planned(step, context), stop=False)
 
 
@@ -159,4 +159,6 @@ def _run(
                 report.results.append(result)
             if result.problem and stop:
                 return report
+        if report.failed:
+            break
     return report

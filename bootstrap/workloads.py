@@ -106,6 +106,12 @@ def _trouble(kube: Kube, pod: Manifest) -> Trouble:
                 return Trouble(name, f"container {container['name']} runs, but is not ready", event, log)
     if status.get("phase") == "Failed":
         return Trouble(name, _failure(status), event, f"see `kubectl --namespace {namespace} logs {name}`", hard=True)
+    for volume in pod["spec"].get("volumes", ()):
+        claim = volume.get("persistentVolumeClaim", {}).get("claimName")
+        said = kube.last_event(namespace, "PersistentVolumeClaim", claim) if claim else ""
+        if "Failed" in said:
+            remedy = f"see `kubectl --namespace {namespace} describe persistentvolumeclaim {claim}`"
+            return Trouble(name, f"its volume {claim} cannot be made", said, remedy, hard=True)
     scheduled: Manifest = next((c for c in status.get("conditions", ()) if c["type"] == "PodScheduled"), {})
     if scheduled.get("status") == "False":
         return Trouble(name, f"no node takes it: {scheduled.get('message')}", event, describe)

@@ -101,7 +101,7 @@ class Ansible:
             )
         if outcome.unreachable:
             raise Problem(
-                "cannot be reached by SSH: " + "; ".join(outcome.unreachable),
+                "cannot be reached by SSH:\n" + "\n".join(sorted(outcome.unreachable)),
                 "see that the machine is up and that `ssh` with the inventory's user, key and known hosts works;"
                 " then run again",
             )
@@ -139,7 +139,8 @@ class Ansible:
             outcome.failures.append(f"{data.get('task')} failed on {machine}: {_reason(result)}")
         elif kind == "runner_on_unreachable":
             address = next((m.address for m in self._inventory.machines if m.name == machine), "")
-            outcome.unreachable.append(f"{machine} ({address}): {str(result.get('msg', '')).strip()}")
+            said = str(result.get("msg", "")).strip().rpartition("reached over ssh: ")[2]
+            outcome.unreachable.append(f"{machine} ({address}): {said}")
         stdout = str(event.get("stdout") or "")
         if stdout and self._console.verbose:
             for line in stdout.splitlines():

@@ -47,7 +47,7 @@ class Kubeadm:
         nodes = ", ".join(machine.name for machine in self._inventory.nodes)
         return (
             f"the cluster {self._inventory.cluster.name} on {nodes}: all its objects, Secrets and passwords too",
-            f"(files of the stores in {self._inventory.storage.path} stay on the machines, useless without the Secrets)",
+            f"(the stores' files in {self._inventory.storage.path} stay, useless without the Secrets)",
         )
 
     def reset(self) -> Sequence[Step]:

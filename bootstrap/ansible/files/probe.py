@@ -115,7 +115,7 @@ def same(left: str, right: str) -> bool:
 
 
 def artifacts(path: str) -> Facts:
-    """Of the artifacts: are they there, which programs differ from them, which archives hold images that are missing."""
+    """Of the artifacts: are they there, which programs differ from them, which archives hold missing images."""
     text = read(os.path.join(path, "manifest.json"))
     if text is None:
         return {"present": False, "programs": [], "archives": [], "outdated": [], "kubernetes": ""}
