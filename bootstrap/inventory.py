@@ -230,7 +230,7 @@ class _Rules:
                         ("machines", index, key),
                         f"two machines have the same {key}",
                         found=f"{show(machine[key])}, as machines[{before}]",
-                        mend=f"give each machine a {key} of its own",
+                        mend="each machine needs its own",
                     )
 
     def _existing(self) -> Iterator[Finding]:

@@ -1,0 +1,88 @@
+"""What the tests of bootstrap share: state of their own, inventories as text, and a real Kubernetes API."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bootstrap.clients.kube import Kube
+from bootstrap.console import Console
+from bootstrap.context import Context
+from bootstrap.inventory import Inventory, load
+from bootstrap.journal import NoJournal
+from tests.chart.kubernetes_api import api_server
+
+Write = Callable[[str], Path]
+
+ONE_PLANE = """\
+    cluster: {name: trial, engine: kubeadm}
+    ssh: {user: ubuntu}
+    machines:
+      - {name: cp1, address: 10.9.0.1, roles: [control-plane, etcd]}
+      - {name: worker1, address: 10.9.0.2, roles: [worker]}
+    """
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test sees or touches what belongs to a cluster of the user."""
+    folder = tmp_path / "state"
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    return folder
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes an inventory and gives its path."""
+
+    def _write(text: str) -> Path:
+        file = tmp_path / "inventory.yaml"
+        file.write_text(textwrap.dedent(text), encoding="utf-8")
+        return file
+
+    return _write
+
+
+@pytest.fixture
+def inventory(write: Write) -> Inventory:
+    """A control plane and a worker."""
+    return load(write(ONE_PLANE))
+
+
+@pytest.fixture
+def context(inventory: Inventory) -> Context:
+    """A run on that inventory that writes no journal."""
+    return Context(inventory, Console(), NoJournal())
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The administrator's kubeconfig of a real API server without nodes."""
+    folder = tmp_path_factory.mktemp("api")
+    with api_server(folder) as server:
+        file = folder / "kubeconfig"
+        cluster = {"server": server.url, "certificate-authority": str(server.authority)}
+        file.write_text(
+            yaml.safe_dump(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "clusters": [{"name": "tests", "cluster": cluster}],
+                    "users": [{"name": "admin", "user": {"token": server.token}}],
+                    "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": "admin"}}],
+                    "current-context": "tests",
+                }
+            )
+        )
+        yield file
+
+
+@pytest.fixture
+def kube(kubeconfig: Path) -> Kube:
+    """The administrator of that API server."""
+    return Kube(kubeconfig)
