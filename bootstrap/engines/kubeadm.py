@@ -146,7 +146,7 @@ class FormCluster(Step):
                 host_variables={
                     m.name: {
                         "probe": context.facts[m.name].raw,
-                        "roles": list(m.roles),
+                        "custos_roles": list(m.roles),
                         "cgroup_driver": cgroup_driver(context, m.name),
                         "custos_kubelet": kubelet(context),
                     }
