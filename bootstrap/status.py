@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bootstrap.clients.kube import Manifest
 from bootstrap.context import Context
 from bootstrap.errors import NotYet, Problem
-from bootstrap.workloads import troubles
+from bootstrap.workloads import lasting, troubles
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def wrong(context: Context) -> Iterator[Trouble]:
         return
     if found.status != "deployed":
         yield Trouble(f"the release {platform.release} is {found.status}: {found.description}", "go on with `apply`")
-    for trouble in troubles(context.kube, context.kube.pods(platform.namespace)):
+    for trouble in troubles(context.kube, lasting(context.kube.pods(platform.namespace))):
         yield Trouble(str(trouble), trouble.remedy)
 
 

@@ -72,6 +72,16 @@ def troubles(kube: Kube, pods: Sequence[Manifest]) -> list[Trouble]:
     return sorted(found, key=lambda trouble: not trouble.hard)
 
 
+def lasting(pods: Sequence[Manifest]) -> list[Manifest]:
+    """Without the pods of Helm's hooks and tests, and tries of Jobs that failed: Helm and the Job have judged those."""
+    return [
+        pod
+        for pod in pods
+        if "helm.sh/hook" not in pod["metadata"].get("annotations", {})
+        and not any(owner["kind"] == "Job" for owner in pod["metadata"].get("ownerReferences", ()))
+    ]
+
+
 def _is_well(pod: Manifest) -> bool:
     status = pod.get("status", {})
     if status.get("phase") == "Succeeded" or "deletionTimestamp" in pod["metadata"]:

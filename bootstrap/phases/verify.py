@@ -11,7 +11,7 @@ from bootstrap.engines import Engine
 from bootstrap.errors import NotYet, Problem
 from bootstrap.inventory import Inventory
 from bootstrap.steps import Change, CheckOnly, Phase, Step
-from bootstrap.workloads import troubles
+from bootstrap.workloads import lasting, troubles
 
 
 def phase(_inventory: Inventory, _engine: Engine) -> Phase:
@@ -26,7 +26,7 @@ def full() -> Phase:
 
 def check_pods(context: Context) -> None:
     """Raises Problem that names every pod which is not well, and what to do."""
-    found = troubles(context.kube, context.kube.pods(context.inventory.platform.namespace))
+    found = troubles(context.kube, lasting(context.kube.pods(context.inventory.platform.namespace)))
     if found:
         raise Problem("\n".join(map(str, found)), "\n".join(dict.fromkeys(trouble.remedy for trouble in found)))
 

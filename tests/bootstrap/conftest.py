@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -79,6 +80,11 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 }
             )
         )
+        deadline = time.monotonic() + 60
+        # It answers before it has made the roles that every user has.
+        while not Kube(file).ready():
+            assert time.monotonic() < deadline, "the API server is not ready after 60 s"
+            time.sleep(0.2)
         yield file
 
 

@@ -69,7 +69,8 @@ WORKER = "  - {name: w1, address: 10.9.0.2, roles: [worker]}\n"
         (
             "cluster: {name: a, engine: kubeadm}",
             "machines: there are no machines; allowed: at least one with the role "
-            "control-plane and one with the role worker; mend: list them, or choose the engine existing to use a cluster that there is",
+            "control-plane and one with the role worker; mend: list them, or choose the engine existing to use a cluster "
+            "that there is",
         ),
         (
             "cluster: {name: a, engine: rancher}\nssh: {user: u}\nmachines:\n" + PLANE + WORKER,
@@ -103,8 +104,8 @@ WORKER = "  - {name: w1, address: 10.9.0.2, roles: [worker]}\n"
         ),
         (
             HEAD + PLANE + WORKER + "  - {name: lb, address: 10.9.0.3, roles: [edge]}",
-            '6: machines[2].roles: the role is not part of this release; found "edge"; allowed: control-plane, etcd, worker; '
-            "mend: leave the machine out of the inventory for now",
+            '6: machines[2].roles: the role is not part of this release; found "edge"; '
+            "allowed: control-plane, etcd, worker; mend: leave the machine out of the inventory for now",
         ),
         (
             HEAD.replace("kubeadm", "kubeadm, network: {podCidr: 10.96.0.0/16}") + PLANE + WORKER,
@@ -133,7 +134,8 @@ WORKER = "  - {name: w1, address: 10.9.0.2, roles: [worker]}\n"
         ),
         (
             HEAD.replace("user: ubuntu", 'user: ubuntu, privateKeyFile: "${NOBODY_SETS_THIS}/key"') + PLANE + WORKER,
-            '2: ssh.privateKeyFile: the environment variable NOBODY_SETS_THIS is not set; found "${NOBODY_SETS_THIS}/key"; '
+            "2: ssh.privateKeyFile: the environment variable NOBODY_SETS_THIS is not set; "
+            'found "${NOBODY_SETS_THIS}/key"; '
             "mend: set it, or give a default: ${NAME:-default}",
         ),
         (
@@ -159,9 +161,9 @@ def test_two_members_of_etcd_are_refused_with_the_reason(write: Write) -> None:
     planes = PLANE + "  - {name: cp2, address: 10.9.0.3, roles: [control-plane]}\n"
     found = _findings(write(HEAD + planes + WORKER))
     assert (
-        "3: machines: an even number of etcd members outlives no more losses than one member less: of 2, 2 must agree, so none may be"
-        " lost, as of 1; found 2 etcd members; allowed: 1, 3 or 5; mend: add `etcd` to the roles of one more machine (a worker can"
-        " carry it), or take it from one"
+        "3: machines: an even number of etcd members outlives no more losses than one member less: of 2, 2 must agree, "
+        "so none may be lost, as of 1; found 2 etcd members; allowed: 1, 3 or 5; mend: add `etcd` to the roles of one "
+        "more machine (a worker can carry it), or take it from one"
     ) in found
 
 
