@@ -351,3 +351,15 @@ def test_hooks_clean_up(objects: list[Object]) -> None:
         annotations = item["metadata"].get("annotations", {})
         if "helm.sh/hook" in annotations:
             assert "before-hook-creation" in annotations["helm.sh/hook-delete-policy"], name(item)
+
+
+def test_what_helm_test_asks_has_the_types_that_its_script_takes(objects: list[Object]) -> None:
+    """An empty list that a template leaves out is null, which the script cannot go through."""
+    config = next(i for i in kind(objects, "ConfigMap") if "checks.json" in i["data"])
+    checks = json.loads(config["data"]["checks.json"])
+    assert checks
+    for check in checks:
+        assert isinstance(check.pop("service"), str)
+        assert isinstance(check.pop("tcp"), list)
+        assert all(isinstance(check.pop(key, ""), str) for key in ("health", "reaches"))
+        assert check == {}
