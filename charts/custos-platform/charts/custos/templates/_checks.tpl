@@ -10,13 +10,15 @@ custos.checks: what `helm test` asks each service, as a YAML list of {service, h
 - service: {{ $name }}
   {{- if $service.application }}
   health: http://{{ $host }}:{{ $service.ports.http }}/actuator/health{{ if $groups }}/readiness{{ end }}
+  {{- /* To the config server that path is the configuration of an application named `standin`. */}}
+  {{- if ne $name $service.config }}
   reaches: http://{{ $host }}:{{ $service.ports.http }}/standin/reaches
   {{- end }}
-  tcp:
-    {{- range $port, $number := merge (dict) $service.ports (default dict ($service.sidecar | default dict).ports) }}
-    {{- if not (has $port (list "http" "admin")) }}
-    - {{ $host }}:{{ $number }}
-    {{- end }}
-    {{- end }}
+  {{- end }}
+  {{- $tcp := list }}
+  {{- range $port, $number := merge (dict) $service.ports (default dict ($service.sidecar | default dict).ports) }}
+  {{- if not (has $port (list "http" "admin")) }}{{ $tcp = append $tcp (printf "%s:%v" $host $number) }}{{ end }}
+  {{- end }}
+  tcp: {{ toJson $tcp }}
 {{- end }}
 {{- end -}}

@@ -39,6 +39,7 @@ set_label() {
   if patch_role "$me" "$1"; then
     log "label role: ${1:-none}"
     label=$1
+    last_time[relabel]=$SECONDS
   else
     label=failed
     log "the label could not be set: $(api_error)"

@@ -10,7 +10,10 @@ custos.checks: what `helm test` asks each service, as a YAML list of {service, h
 - service: {{ $name }}
   {{- if $service.application }}
   health: http://{{ $host }}:{{ $service.ports.http }}/actuator/health{{ if $groups }}/readiness{{ end }}
+  {{- /* To the config server that path is the configuration of an application named `standin`. */}}
+  {{- if ne $name $service.config }}
   reaches: http://{{ $host }}:{{ $service.ports.http }}/standin/reaches
+  {{- end }}
   {{- end }}
   {{- $tcp := list }}
   {{- range $port, $number := merge (dict) $service.ports (default dict ($service.sidecar | default dict).ports) }}
