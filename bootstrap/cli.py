@@ -195,6 +195,8 @@ def _recorded(command: str, context: Context, work: Callable[[], steps.Report]) 
                 f"the run of {left.by} since {left.since} did not end (it was at {left.step}); going on"
             )
         context.journal, context.left = log, left
+        for orphan in context.ansible.end_orphans():
+            context.console.note(f"ended process {orphan}, which a run that was killed had left behind")
         log.run_started(command, str(context.inventory.file))
         ended = "interrupted"
         try:

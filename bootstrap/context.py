@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from bootstrap.clients.kube import Kube
 from bootstrap.console import Console
 from bootstrap.errors import NotYet, Problem
 from bootstrap.inventory import Inventory
-from bootstrap.journal import Recorder, Unfinished
+from bootstrap.journal import NoJournal, Recorder, Unfinished
 from bootstrap.probe import Facts, look
 
 POLL = 1.0  # seconds between two looks at what is waited for
@@ -44,7 +45,10 @@ class Context:
 
     @functools.cached_property
     def ansible(self) -> Ansible:
-        """The way to the machines."""
+        """The way to the machines. Only the run that holds the lock uses the cluster's own folder."""
+        if isinstance(self.journal, NoJournal):
+            self._folder = tempfile.TemporaryDirectory(prefix="custos-platform-")
+            return Ansible(self.inventory, Path(self._folder.name), self.console)
         return Ansible(self.inventory, self.state / "ansible", self.console)
 
     @functools.cached_property

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import shutil
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -56,12 +58,19 @@ class Outcome:
 
 
 class Ansible:
-    """Runs the playbooks of bootstrap/ansible on the inventory's machines; `folder` keeps the last runs' events."""
+    """Runs the playbooks of bootstrap/ansible on the inventory's machines; `folder` keeps what Ansible said last."""
 
     def __init__(self, inventory: Inventory, folder: Path, console: Console) -> None:
         self._inventory = inventory
         self._folder = folder
         self._console = console
+
+    def end_orphans(self) -> list[int]:
+        """End what a killed bootstrap left running in this folder; only for whoever holds the cluster's lock."""
+        orphans = [pid for pid, words in _processes() if f"{self._folder}/inventory" in words]
+        for pid in orphans:
+            _end(pid)
+        return orphans
 
     def run(
         self,
@@ -146,6 +155,31 @@ class Ansible:
             for line in stdout.splitlines():
                 self._console.detail(line.rstrip())
         return False  # nothing of it is kept as files
+
+
+def _processes() -> Iterator[tuple[int, str]]:
+    """Every process with its command line."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                yield int(folder.name), (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:  # it has ended
+                continue
+
+
+def _end(pid: int) -> None:
+    """End a process and wait until it is gone, at most ten seconds; Ansible passes it on to its own."""
+    deadline = time.monotonic() + 10
+    try:
+        os.kill(pid, signal.SIGTERM)
+        # One that has ended and that nobody has asked for yet has no command line any more.
+        while Path(f"/proc/{pid}/cmdline").read_bytes():
+            if time.monotonic() > deadline:
+                os.kill(pid, signal.SIGKILL)
+                return
+            time.sleep(0.1)
+    except (ProcessLookupError, FileNotFoundError):
+        return
 
 
 class _Interrupt:

@@ -69,8 +69,8 @@ WORKER = "  - {name: w1, address: 10.9.0.2, roles: [worker]}\n"
         (
             "cluster: {name: a, engine: kubeadm}",
             "machines: there are no machines; allowed: at least one with the role "
-            "control-plane and one with the role worker; mend: list them, or choose the engine existing to use a cluster "
-            "that there is",
+            "control-plane and one with the role worker; mend: list them, or choose the engine existing to use a "
+            "cluster that there is",
         ),
         (
             "cluster: {name: a, engine: rancher}\nssh: {user: u}\nmachines:\n" + PLANE + WORKER,
