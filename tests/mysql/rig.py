@@ -1,7 +1,7 @@
-"""Members of MySQL's group without Kubernetes' nodes: real mysqld processes of the lab's MySQL image, each with a network of its own, beside a
-real Kubernetes API, all within namespaces that end with the rig.
+"""Members of MySQL's group without Kubernetes' nodes, for the tests.
 
-Needs root, the image's root (`python -m lab.images rootfs mysql`) and the tools (etcd, kube-apiserver) in the cache.
+Real mysqld processes of the lab's MySQL image, each with a network of its own, beside a real Kubernetes API,
+all within namespaces that end with the rig. Needs root, the image's root and the tools in the cache.
 """
 
 from __future__ import annotations
@@ -32,13 +32,15 @@ HEADLESS = f"{STATEFULSET}.{NAMESPACE}.svc.cluster.local"
 GATEWAY = "10.99.0.1"
 SERVICE = "10.97.0.1"  # what kube-proxy would make of the primary Service
 UID = 999
-PASSWORD = {name: f"{name}-of-the-rig" for name in ("root-password", "replication-password", "agent-password")}
+PASSWORD = {
+    name: f"{name}-of-the-rig" for name in ("root-password", "replication-password", "agent-password")
+}
 
 T = TypeVar("T")
 
 
 def wait_for(what: str, condition: Callable[[], T], seconds: float = 120) -> T:
-    """Polls `condition` until it is true and returns its value; raises TimeoutError naming `what` after `seconds`."""
+    """Polls `condition` until it is true; returns its value, or raises TimeoutError naming `what`."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > deadline:
@@ -82,7 +84,8 @@ class Member:
             ip -n {net} addr add {self.address}/24 dev eth0
             ip -n {net} link set eth0 up
             ip -n {net} link set lo up
-            mount -t overlay overlay -o lowerdir={self.rig.image},upperdir={self.folder}/upper,workdir={self.folder}/work {root}
+            layers=lowerdir={self.rig.image},upperdir={self.folder}/upper,workdir={self.folder}/work
+            mount -t overlay overlay -o $layers {root}
             mkdir -p {root}/custos/scripts {root}/etc/custos {root}/var/lib/mysql {root}/run/mysqld
             mount --bind {FILES} {root}/custos/scripts
             mount --bind {self.rig.folder}/etc {root}/etc/custos
@@ -123,12 +126,22 @@ class Member:
             variables = [f"{name}={value}" for name, value in self.environment.items()]
             command = ["env", "-i", *variables, "bash", f"/custos/scripts/{scripts[container]}"]
             self.containers[container] = self.rig.popen(
-                self.inside(command, pid_file=self.folder / f"{container}.pid"), self.folder / f"{container}.log"
+                self.inside(command, pid_file=self.folder / f"{container}.pid"),
+                self.folder / f"{container}.log",
             )
 
     def inside(self, command: Sequence[str], pid_file: Path | None = None) -> list[str]:
         """The command line that runs `command` in the member's root and network, as the image's user."""
-        chroot = ["ip", "netns", "exec", f"m{self.ordinal}", "chroot", f"--userspec={UID}:{UID}", str(self.folder / "root"), *command]
+        chroot = [
+            "ip",
+            "netns",
+            "exec",
+            f"m{self.ordinal}",
+            "chroot",
+            f"--userspec={UID}:{UID}",
+            str(self.folder / "root"),
+            *command,
+        ]
         if pid_file is None:
             return chroot
         return ["bash", "-c", f"echo $$ > {pid_file}; exec {shlex.join(chroot)}"]
@@ -163,9 +176,12 @@ class Member:
         self.rig.shell(f"ip link set vm{self.ordinal} up")
 
     def terminate(self, seconds: float = 120) -> float:
-        """Ends the member as the kubelet does: preStop, TERM, then the sidecar. Returns the seconds that it took."""
+        """Ends the member as the kubelet does: preStop, TERM, then the sidecar. Returns the seconds taken."""
         began = time.monotonic()
-        self.rig.run(self.inside(["env", "-i", "PATH=/usr/bin:/bin", "bash", "/custos/scripts/prestop.sh"]), check=False)
+        self.rig.run(
+            self.inside(["env", "-i", "PATH=/usr/bin:/bin", "bash", "/custos/scripts/prestop.sh"]),
+            check=False,
+        )
         for container in ("mysql", "agent"):
             if container in self.containers:
                 self.signal(container, signal.SIGTERM)
@@ -181,7 +197,9 @@ class Member:
         """Runs SQL as root through the socket; returns what it prints."""
         client = ["mysql", "--no-defaults", "--user=root", f"--password={PASSWORD['root-password']}"]
         done = self.rig.run(
-            self.inside([*client, "--socket=/var/run/mysqld/mysqld.sock", "--batch", "--skip-column-names"]), text, check=False
+            self.inside([*client, "--socket=/var/run/mysqld/mysqld.sock", "--batch", "--skip-column-names"]),
+            text,
+            check=False,
         )
         if check and done.returncode:
             raise RuntimeError(f"{self.name}: {done.stderr}")
@@ -193,9 +211,11 @@ class Member:
 
 
 class Rig:
-    """Namespaces with a bridge, a Kubernetes API on it, and members. A context manager; `folder` holds all its files."""
+    """Namespaces with a bridge, a Kubernetes API on it, and members; `folder` holds all its files."""
 
-    def __init__(self, folder: Path, replicas: int = 3, schemas: Sequence[str] = ("demo core_demo core_demo -",)) -> None:
+    def __init__(
+        self, folder: Path, replicas: int = 3, schemas: Sequence[str] = ("demo core_demo core_demo -",)
+    ) -> None:
         self.folder = folder
         self.replicas = replicas
         self.schemas = schemas
@@ -208,7 +228,19 @@ class Rig:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)
         self.holder = subprocess.Popen(
-            ["setpriv", "--pdeathsig=KILL", "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sleep", "infinity"],
+            [
+                "setpriv",
+                "--pdeathsig=KILL",
+                "unshare",
+                "--net",
+                "--mount",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+                "sleep",
+                "infinity",
+            ],
             start_new_session=True,
         )
         wait_for("the rig's namespaces", self._inner)
@@ -226,7 +258,9 @@ class Rig:
             self.create_pod(member)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.holder:
             os.killpg(self.holder.pid, signal.SIGKILL)
             self.holder.wait()
@@ -240,14 +274,24 @@ class Rig:
         """The command line that runs `command` within the rig."""
         return ["nsenter", f"--target={self._inner()}", "--net", "--mount", "--pid", *command]
 
-    def run(self, command: Sequence[str], text: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, command: Sequence[str], text: str = "", check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         """Runs a command within the rig."""
-        return subprocess.run(self.enter(command), input=text, text=True, capture_output=True, check=check, timeout=300)
+        return subprocess.run(
+            self.enter(command), input=text, text=True, capture_output=True, check=check, timeout=300
+        )
 
     def popen(self, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         """Starts a command within the rig; its output goes to the end of `log`."""
         with log.open("ab") as output:
-            return subprocess.Popen(self.enter(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+            return subprocess.Popen(
+                self.enter(command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
 
     def shell(self, script: str) -> None:
         """Runs a shell script within the rig; raises RuntimeError with what it prints when it fails."""
@@ -259,7 +303,10 @@ class Rig:
         etc = self.folder / "etc"
         for part in ("config", "settings", "admin", "users", "tls"):
             (etc / part).mkdir(parents=True, exist_ok=True)
-        (etc / "config/my.cnf").write_text((FILES / "my.cnf").read_text() + "innodb_buffer_pool_size = 128M\nsql_generate_invisible_primary_key = ON\n")
+        (etc / "config/my.cnf").write_text(
+            (FILES / "my.cnf").read_text()
+            + "innodb_buffer_pool_size = 128M\nsql_generate_invisible_primary_key = ON\n"
+        )
         self.set("replicas", str(self.replicas))
         self.set("bootstrap-from", "")
         self.set("schemas", "".join(f"{line}\n" for line in self.schemas))
@@ -279,10 +326,13 @@ class Rig:
         folder.mkdir(exist_ok=True)
         account.mkdir(exist_ok=True)
         if not (folder / "sa.key").exists():
-            subprocess.run(["openssl", "genrsa", "-out", str(folder / "sa.key"), "2048"], check=True, capture_output=True)
+            subprocess.run(
+                ["openssl", "genrsa", "-out", str(folder / "sa.key"), "2048"], check=True, capture_output=True
+            )
         (folder / "tokens.csv").write_text('admin-of-the-rig,admin,admin,"system:masters"\n')
         self.popen(
-            [str(tools.find("etcd")), f"--data-dir={folder}/etcd", "--unsafe-no-fsync", "--log-level=error"], folder / "etcd.log"
+            [str(tools.find("etcd")), f"--data-dir={folder}/etcd", "--unsafe-no-fsync", "--log-level=error"],
+            folder / "etcd.log",
         )
         self.api_start()
         kube = ["create", "namespace", NAMESPACE]
@@ -316,11 +366,18 @@ class Rig:
 
     def _curl(self, path: str) -> str:
         url = f"https://{GATEWAY}:6443{path}"
-        return self.run(["curl", "-sk", "-m", "5", "-H", "Authorization: Bearer admin-of-the-rig", url], check=False).stdout
+        return self.run(
+            ["curl", "-sk", "-m", "5", "-H", "Authorization: Bearer admin-of-the-rig", url], check=False
+        ).stdout
 
     def kubectl(self, arguments: Sequence[str], text: str = "") -> str:
         """Runs kubectl as the administrator; returns what it prints."""
-        command = [str(tools.find("kubectl")), f"--server=https://{GATEWAY}:6443", "--token=admin-of-the-rig", "--insecure-skip-tls-verify"]
+        command = [
+            str(tools.find("kubectl")),
+            f"--server=https://{GATEWAY}:6443",
+            "--token=admin-of-the-rig",
+            "--insecure-skip-tls-verify",
+        ]
         done = self.run([*command, *arguments], text, check=False)
         if done.returncode:
             raise RuntimeError(f"kubectl {shlex.join(arguments)}: {done.stderr}")
@@ -331,24 +388,59 @@ class Rig:
         pod = {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": member.name, "namespace": NAMESPACE, "labels": {"app.kubernetes.io/name": "mysql"}},
-            "spec": {"automountServiceAccountToken": False, "containers": [{"name": "mysql", "image": "mysql"}]},
+            "metadata": {
+                "name": member.name,
+                "namespace": NAMESPACE,
+                "labels": {"app.kubernetes.io/name": "mysql"},
+            },
+            "spec": {
+                "automountServiceAccountToken": False,
+                "containers": [{"name": "mysql", "image": "mysql"}],
+            },
         }
-        self.kubectl(["delete", "pod", "-n", NAMESPACE, member.name, "--ignore-not-found", "--grace-period=0", "--force"])
+        self.kubectl(
+            [
+                "delete",
+                "pod",
+                "-n",
+                NAMESPACE,
+                member.name,
+                "--ignore-not-found",
+                "--grace-period=0",
+                "--force",
+            ]
+        )
         self.kubectl(["create", "-f", "-"], json.dumps(pod))
-        status = json.dumps({"status": {"podIP": member.address, "podIPs": [{"ip": member.address}], "phase": "Running"}})
+        status = json.dumps(
+            {"status": {"podIP": member.address, "podIPs": [{"ip": member.address}], "phase": "Running"}}
+        )
         self.kubectl(["patch", "pod", "-n", NAMESPACE, member.name, "--subresource=status", "-p", status])
-        self.uids[member.name] = self.kubectl(["get", "pod", "-n", NAMESPACE, member.name, "-o", "jsonpath={.metadata.uid}"])
+        self.uids[member.name] = self.kubectl(
+            ["get", "pod", "-n", NAMESPACE, member.name, "-o", "jsonpath={.metadata.uid}"]
+        )
 
     def follow_primary(self, stop: threading.Event) -> None:
-        """Leads connections to SERVICE to the pod that is labelled primary, as kube-proxy does, until `stop`."""
-        self.shell(f"ip route add {SERVICE}/32 dev br0; iptables -t nat -N PRIMARY; iptables -t nat -A OUTPUT -d {SERVICE}/32 -j PRIMARY; iptables -A OUTPUT -d {SERVICE}/32 -p tcp -j REJECT")
+        """Leads connections to SERVICE to the pod labelled primary, as kube-proxy does, until `stop`."""
+        self.shell(
+            f"""
+            ip route add {SERVICE}/32 dev br0
+            iptables -t nat -N PRIMARY
+            iptables -t nat -A OUTPUT -d {SERVICE}/32 -j PRIMARY
+            iptables -A OUTPUT -d {SERVICE}/32 -p tcp -j REJECT
+            """
+        )
         current = ""
         while not stop.wait(0.05):
-            labelled = [member.address for member in self.members if self.roles().get(member.name) == "primary"]
+            labelled = [
+                member.address for member in self.members if self.roles().get(member.name) == "primary"
+            ]
             chosen = labelled[0] if labelled else ""
             if chosen != current:
-                rule = f"iptables -t nat -A PRIMARY -p tcp -j DNAT --to-destination {chosen}:3306" if chosen else ""
+                rule = (
+                    f"iptables -t nat -A PRIMARY -p tcp -j DNAT --to-destination {chosen}:3306"
+                    if chosen
+                    else ""
+                )
                 self.shell(f"iptables -t nat -F PRIMARY; {rule}")
                 current = chosen
 

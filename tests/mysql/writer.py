@@ -1,22 +1,24 @@
-"""Writes a row every 50 ms through MySQL's primary Service, remembers each that was acknowledged, and at the end looks for them all.
+"""Writes a row every 50 ms through MySQL's primary Service and proves that no acknowledged one is lost.
 
 One file on Python's standard library alone, so that it runs in a pod of the toolbox image:
 
-    MYSQL_PASSWORD=… python writer.py --host custos-mysql-primary --user core_tenant --database core_tenant --ca /ca.crt
+    MYSQL_PASSWORD=… python writer.py --host custos-mysql-primary --user U --database D --ca /ca.crt
 
 Ends on SIGTERM or SIGINT, or after --seconds; then reads the table back and prints one line of JSON:
     acknowledged   rows that the server confirmed
     missing        acknowledged rows that are not in the table: must be empty
-    gap            the longest time without an acknowledged row, in seconds; gap_at: when it began (seconds since the start)
+    gap            the longest time without an acknowledged row, in seconds
+    gap_at         when it began, in seconds since the start
     gaps           every pause longer than a second, [when, seconds]
     errors         what went wrong meanwhile, with its number
-`--progress FILE` keeps the time of the newest acknowledged row in a file, for those who wait for the writer to have begun.
+`--progress FILE` keeps the time of the newest acknowledged row, for those who wait for the first one.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import signal
@@ -42,15 +44,19 @@ class ServerError(Exception):
 
 
 class Connection:
-    """One TLS connection that speaks as much of MySQL's protocol as a writer needs: log in (caching_sha2_password) and query.
+    """One TLS connection that speaks as much of MySQL's protocol as a writer needs: log in and query.
 
-    Raises OSError for what the network does, ServerError for what the server answers.
+    Knows caching_sha2_password only. Raises OSError for what the network does, ServerError for what the
+    server answers.
     """
 
-    # long password and flags, connect with database, protocol 4.1, TLS, transactions, secure connection, plugin authentication
+    # Long password and flags, connect with database, protocol 4.1, TLS, transactions, secure connection,
+    # plugin authentication.
     CAPABILITIES = 0x1 | 0x4 | 0x8 | 0x200 | 0x800 | 0x2000 | 0x8000 | 0x80000
 
-    def __init__(self, host: str, port: int, user: str, password: str, database: str, ca: str, timeout: float) -> None:
+    def __init__(
+        self, host: str, port: int, user: str, password: str, database: str, ca: str, timeout: float
+    ) -> None:
         self._socket: socket.socket = socket.create_connection((host, port), timeout)
         self._sequence = 0
         try:
@@ -90,11 +96,13 @@ class Connection:
         self._socket = context.wrap_socket(self._socket)
         proof = _proof(password, nonce)
         name = b"caching_sha2_password\0"
-        self._send(head + user.encode() + b"\0" + bytes([len(proof)]) + proof + database.encode() + b"\0" + name)
+        self._send(
+            head + user.encode() + b"\0" + bytes([len(proof)]) + proof + database.encode() + b"\0" + name
+        )
         while (packet := self._receive())[0] != 0:
             if packet[0] == 0xFE:  # another method, or another nonce
                 self._send(_proof(password, packet[packet.index(b"\0") + 1 :][:20]))
-            elif packet[:2] == b"\x01\x04":  # the server has no cached proof: the password itself, through TLS
+            elif packet[:2] == b"\x01\x04":  # nothing cached: the password itself, through TLS
                 self._send(password + b"\0")
 
     def _send(self, packet: bytes) -> None:
@@ -155,7 +163,13 @@ class Writer:
         """A new connection with the writer's account."""
         asked = self.arguments
         return Connection(
-            asked.host, asked.port, asked.user, os.environ["MYSQL_PASSWORD"], asked.database, asked.ca, asked.timeout
+            asked.host,
+            asked.port,
+            asked.user,
+            os.environ["MYSQL_PASSWORD"],
+            asked.database,
+            asked.ca,
+            asked.timeout,
         )
 
     def stop(self, *_: object) -> None:
@@ -172,7 +186,10 @@ class Writer:
             try:
                 if connection is None:
                     connection = self.connect()
-                    connection.query(f"CREATE TABLE IF NOT EXISTS {TABLE} (run CHAR(32), row_id INT, PRIMARY KEY (run, row_id))")
+                    connection.query(
+                        f"CREATE TABLE IF NOT EXISTS {TABLE}"
+                        " (run CHAR(32), row_id INT, PRIMARY KEY (run, row_id))"
+                    )
                 connection.query(f"INSERT INTO {TABLE} VALUES ('{self.arguments.run}', {row})")
             except (OSError, ServerError) as error:
                 self.errors[str(error)[:120]] += 1
@@ -202,7 +219,7 @@ class Writer:
     def report(self) -> dict[str, object]:
         """What the module's description promises."""
         times = list(self.acknowledged.values())
-        gaps = [(round(start, 2), round(end - start, 2)) for start, end in zip(times, times[1:], strict=False)]
+        gaps = [(round(start, 2), round(end - start, 2)) for start, end in itertools.pairwise(times)]
         longest = max(gaps, key=lambda gap: gap[1], default=(0.0, 0.0))
         return {
             "acknowledged": len(times),
@@ -224,7 +241,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ca", required=True, help="certificate of the CA")
     parser.add_argument("--run", default=f"{time.time_ns():x}", help="name of this run, part of every row")
     parser.add_argument("--interval", type=float, default=0.05, help="seconds between rows")
-    parser.add_argument("--timeout", type=float, default=2, help="seconds until a silent server counts as gone")
+    parser.add_argument(
+        "--timeout", type=float, default=2, help="seconds until a silent server counts as gone"
+    )
     parser.add_argument("--seconds", type=float, default=float("inf"), help="end after so many")
     parser.add_argument("--progress", default="", help="file for the time of the newest acknowledged row")
     writer = Writer(parser.parse_args(arguments))

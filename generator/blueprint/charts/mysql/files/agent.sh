@@ -18,7 +18,9 @@ source "$here/accounts.sh"
 
 : "${POD_NAME:?}" "${POD_UID:?}" "${POD_HOST:?}" "${NAMESPACE:?}" "${STATEFULSET:?}" "${HEADLESS_HOST:?}"
 : "${LEASE:?}" "${MARKER_NAME:?}" "${OBJECT_LABELS:?}"
-: "${WORK_DIR:=/tmp}" "${INTERVAL:=0.25}"
+: "${WORK_DIR:=/tmp}"
+
+readonly INTERVAL=0.1 # seconds between two looks at mysqld: part of every pause that a failure costs
 
 me=$(ordinal_of "$POD_NAME")
 role='' label=unknown # what this member is, and what its pod's label says
@@ -78,14 +80,17 @@ lead() {
     fi
     set_label primary || return 0
     strip_others
-    last_time[strip]=$SECONDS last_time[accounts]=$SECONDS
+    last_time[strip]=$SECONDS
     return 0
   fi
   if due strip 10; then
     [[ $(role_of "$me") == primary ]] || label=unknown
     strip_others
   fi
-  ! due accounts 15 || accounts_apply || true
+  if due accounts 15; then
+    accounts_want
+    accounts_apply || true
+  fi
 }
 
 # dismiss_clients: ends the clients' connections. A pool keeps those it has to a former primary, and every write on them fails.
@@ -104,6 +109,7 @@ follow() {
     dismiss_clients
   fi
   ! due relabel 60 || label=unknown
+  ! due accounts 15 || accounts_want
 }
 
 # restart REASON: a fresh mysqld. Quicker and surer than STOP GROUP_REPLICATION, which takes half a minute and may leave the next START failing.
@@ -199,12 +205,16 @@ step() {
 main() {
   trap 'client_close; exit 0' TERM INT
   trap '' PIPE
+  rm -f "$WORK_DIR/idle"
   write_credentials
+  local idle
+  mkfifo -m 0600 "$WORK_DIR/idle"
+  exec {idle}<>"$WORK_DIR/idle" # never written: reading it is a pause that starts no process
   log "member $me of $(replicas)"
   while :; do
     printf '%s' "$EPOCHSECONDS" >"$RUN_DIR/agent/heartbeat"
     step
-    sleep "$INTERVAL"
+    read -r -t "$INTERVAL" -u "$idle" || true
   done
 }
 
