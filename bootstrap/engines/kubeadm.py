@@ -11,7 +11,7 @@ from bootstrap.errors import NotYet, Problem
 from bootstrap.inventory import Inventory, Machine
 from bootstrap.objects import ApplyObjects
 from bootstrap.probe import MODULES, SYSCTLS
-from bootstrap.steps import Change, Step
+from bootstrap.steps import Change, CheckOnly, Step
 
 # Seconds. A control plane was up after 20 to 50 s on two quiet cores, ten times that on busy ones.
 NODES_TIMEOUT = 600
@@ -24,8 +24,8 @@ class Kubeadm:
         self._inventory = inventory
 
     def preflight(self) -> Sequence[Step]:
-        """The machines are looked at by the phase itself."""
-        return ()
+        """The machines are looked at by the phase itself; here a cluster that has been formed before."""
+        return (CheckOnly("version of the cluster", _check_version),)
 
     def machines(self) -> Sequence[Step]:
         """One playbook for all of them."""
@@ -310,6 +310,20 @@ def kubelet(context: Context) -> dict[str, Any]:
         # No registry could bring back an image that was cleaned up.
         own |= {"imageGCHighThresholdPercent": 100, "imageGCLowThresholdPercent": 99}
     return own | dict(context.inventory.cluster.kubelet)
+
+
+def _check_version(context: Context) -> None:
+    """New programs under a cluster of another version would be an upgrade without its order and its drains."""
+    try:
+        running = context.kube.version()
+    except Problem:
+        return  # it has not been formed, or does not answer: later steps form it, or say so
+    wanted = f"v{context.inventory.cluster.version}"
+    if running != wanted:
+        raise Problem(
+            f"the cluster runs Kubernetes {running}, the inventory wants {wanted} (cluster.version)",
+            f"upgrading is not part of this release: write `version: {running.removeprefix('v')}`",
+        )
 
 
 def _answers(context: Context) -> bool:
