@@ -54,16 +54,20 @@ find_largest() {
 #   stop REASON        people must decide
 # MARKER is yes where a group was started here before; OVERRIDE is the ordinal that people chose to start from, or empty.
 decide() {
-  local me=$1 replicas=$2 marker=$3 override=$4 i missing='' filled=''
+  local me=$1 replicas=$2 marker=$3 override=$4 i missing='' filled='' group=''
   for i in "${!STATE[@]}"; do
     [[ $i != "$me" && ${STATE[$i]} == ONLINE && ${WORKING[$i]} == 1 ]] || continue
-    if [[ ${KNOWS_US[$i]} != 0 ]]; then
-      echo "wait until the group has noticed that this member was gone"
-    else
-      echo join
-    fi
-    return
+    group=there
+    [[ ${KNOWS_US[$i]} == 0 ]] || group="still lists us"
+    [[ $group == there ]] || break
   done
+  if [[ $group == there ]]; then
+    echo join
+    return
+  elif [[ -n $group ]]; then
+    echo "wait until the group has noticed that this member was gone"
+    return
+  fi
   for ((i = 0; i < replicas; i++)); do
     if [[ -z ${STATE[$i]:-} ]]; then
       missing+=" $STATEFULSET-$i"

@@ -1,0 +1,1 @@
+"""Tests of the MySQL group: its scripts, and real members on the rig."""
