@@ -31,6 +31,7 @@ up: venv ## The platform on this computer: machines, Kubernetes, Custos
 
 down: venv ## Remove everything that `make up` made
 	@$(PYTHON) -m lab down
+	@rm -rf -- "$${XDG_STATE_HOME:-$$HOME/.local/state}/custos-platform/custos-lab"
 
 lint: venv tools
 	@ruff check .
@@ -42,8 +43,8 @@ lint: venv tools
 test: lint ## Everything that needs no cluster, in under five minutes once the tools are there
 	@pytest -m "not lab" -n $(TEST_WORKERS) --dist loadfile
 
-test-lab: up ## Chart tests, fail-over and data checks on the running lab
-	@pytest -m lab tests/lab
+test-lab: up ## chart-testing, fail-over and data checks on the running lab; evidence of failures in test-results/
+	@pytest -m lab
 
 render: venv ## Write charts/custos-platform from values/prod.yaml
 	@$(PYTHON) -m generator render values/prod.yaml
