@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from bootstrap.clients.kube import Manifest
 from bootstrap.context import Context
+from bootstrap.engines import kubelet
+from bootstrap.engines.playbooks import cgroup_driver
 from bootstrap.errors import NotYet, Problem
 from bootstrap.workloads import lasting, troubles
 
@@ -72,6 +74,7 @@ def wrong(context: Context) -> Iterator[Trouble]:
         yield Trouble(absent.what, "form it with `apply`")
         return
     yield from _nodes(context, nodes)
+    yield from _drivers(context)
     for namespace in ("kube-system", "local-path-storage"):
         yield from (
             Trouble(f"{namespace}: {t}", t.remedy) for t in troubles(context.kube, context.kube.pods(namespace))
@@ -84,6 +87,23 @@ def wrong(context: Context) -> Iterator[Trouble]:
         yield Trouble(f"the release {platform.release} is {found.status}: {found.description}", "go on with `apply`")
     for trouble in troubles(context.kube, lasting(context.kube.pods(platform.namespace))):
         yield Trouble(str(trouble), trouble.remedy)
+
+
+def _drivers(context: Context) -> Iterator[Trouble]:
+    """Kubelets that keep pods in other control groups than containerd: limits then do not hold."""
+    try:
+        context.facts  # noqa: B018 - asked for all machines at once
+    except Problem as problem:
+        yield Trouble(problem.what, problem.remedy)
+        return
+    for machine in context.inventory.nodes:
+        found = kubelet.running(context, machine.name).get("cgroupDriver")
+        wanted = cgroup_driver(context, machine.name)
+        if found and found != wanted:
+            yield Trouble(
+                f"the kubelet of {machine.name} has the cgroup driver {found}, containerd {wanted}",
+                "`reset` and `apply` form the cluster anew; it cannot be changed under pods that run",
+            )
 
 
 def _nodes(context: Context, nodes: list[Manifest]) -> Iterator[Trouble]:

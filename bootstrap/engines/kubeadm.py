@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from bootstrap import manifests, paths
 from bootstrap.context import Context
+from bootstrap.engines import kubelet
+from bootstrap.engines.playbooks import cgroup_driver, variables
 from bootstrap.errors import NotYet, Problem
 from bootstrap.inventory import Inventory, Machine
 from bootstrap.objects import ApplyObjects
-from bootstrap.probe import MODULES, SYSCTLS
 from bootstrap.steps import Change, CheckOnly, Step
 
 # Seconds. A control plane was up after 20 to 50 s on two quiet cores, ten times that on busy ones.
@@ -37,6 +37,7 @@ class Kubeadm:
         network: list[Step] = [PodNetwork("pod network")] if routed else []
         return (
             FormCluster("control plane and nodes"),
+            kubelet.Configure("kubelets' configuration"),
             *network,
             ApplyObjects("DNS on each node" + (", network policies" if routed else ""), manifests.cluster),
             NodesReady("nodes are ready"),
@@ -148,7 +149,7 @@ class FormCluster(Step):
                         "probe": context.facts[m.name].raw,
                         "custos_roles": list(m.roles),
                         "cgroup_driver": cgroup_driver(context, m.name),
-                        "custos_kubelet": kubelet(context),
+                        "custos_kubelet_configuration": kubelet.wanted(context),
                     }
                     for m in inventory.nodes
                 },
@@ -260,56 +261,6 @@ class TakeOff(Step):
         context.kubeconfig.unlink(missing_ok=True)
         context.forget_cluster()
         return changes
-
-
-def variables(inventory: Inventory) -> dict[str, Any]:
-    """What the playbooks are told about the whole cluster."""
-    cluster = inventory.cluster
-    network = cluster.network
-    return {
-        "custos_cluster": cluster.name,
-        "custos_version": cluster.version,
-        "custos_api_address": cluster.api_address or inventory.control_planes[0].address,
-        "custos_artifacts": inventory.artifacts,
-        "custos_program_folder": "/usr/local/bin" if inventory.artifacts else "/usr/bin",
-        "custos_machines": [{"name": m.name, "address": m.address} for m in inventory.machines],
-        "custos_modules": list(MODULES),
-        "custos_sysctls": dict(SYSCTLS),
-        "custos_sandbox_image": manifests.images()["pause"],
-        "custos_restrict_oom_score_adj": inventory.containerd["restrictOomScoreAdj"],
-        "custos_cni_bin_dir": inventory.containerd["cniBinDir"],
-        "custos_mirrors": inventory.containerd["mirrors"],
-        "custos_ignore_preflight_errors": list(cluster.ignore_preflight_errors),
-        "custos_kubelet": dict(cluster.kubelet),
-        "custos_kube_proxy": {"mode": "iptables", **cluster.kube_proxy},
-        "custos_network": {
-            "podCidr": network.pod_cidr,
-            "serviceCidr": network.service_cidr,
-            "domain": network.domain,
-            "masquerade": network.masquerade,
-        },
-    }
-
-
-def cgroup_driver(context: Context, machine: str) -> str:
-    """systemd or cgroupfs for this machine: the inventory's word, or what its version of cgroups asks for."""
-    wanted = str(context.inventory.containerd["cgroupDriver"])
-    return wanted if wanted != "auto" else ("systemd" if context.facts[machine].cgroup == 2 else "cgroupfs")
-
-
-def kubelet(context: Context) -> dict[str, Any]:
-    """KubeletConfiguration of the cluster; the inventory's lines win."""
-    first = context.inventory.control_planes[0].name
-    own: dict[str, Any] = {
-        "cgroupDriver": cgroup_driver(context, first),
-        # preStop hooks run when a machine is shut down, and its pods are gone from the Services at once.
-        "shutdownGracePeriod": "60s",
-        "shutdownGracePeriodCriticalPods": "15s",
-    }
-    if context.inventory.artifacts:
-        # No registry could bring back an image that was cleaned up.
-        own |= {"imageGCHighThresholdPercent": 100, "imageGCLowThresholdPercent": 99}
-    return own | dict(context.inventory.cluster.kubelet)
 
 
 def _check_version(context: Context) -> None:

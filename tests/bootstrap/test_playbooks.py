@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from bootstrap.clients.ansible import FOLDER
-from bootstrap.engines.kubeadm import variables
+from bootstrap.engines.playbooks import variables
 from bootstrap.inventory import Inventory
 
 PLAYBOOKS = sorted(path.stem for path in FOLDER.glob("*.yml"))
@@ -95,7 +95,7 @@ def files(written: Any, inventory: Inventory) -> dict[str, str]:
                 "cgroup_driver": "systemd",
                 "custos_roles": ["control-plane"],
                 "ansible_host": "10.9.0.1",
-                "custos_kubelet": {"failSwapOn": False},
+                "custos_kubelet_configuration": {"failSwapOn": False},
                 "custos_pod_ranges": {"localhost": "10.244.0.0/24", "worker1": "10.244.1.0/24"},
                 "custos_addresses": {"localhost": "10.9.0.1", "worker1": "10.9.0.2"},
                 "pod_range": "10.244.0.0/24",

@@ -199,6 +199,7 @@ def main() -> None:
         "volumes": {path: volume(path) for path in wanted["volumes"]},
         "active": [unit for unit in wanted["units"] if output("systemctl", "is-active", unit).strip() == "active"],
         "kubernetes": kubernetes(),
+        "kubelet_config": read("/var/lib/kubelet/config.yaml") or "",
         "registry": any(reaches(url) for url in wanted["registry"]),
         "artifacts": artifacts(wanted["artifacts"]) if wanted["artifacts"] else None,
     }
