@@ -292,6 +292,31 @@ def test_an_override_counts_once(tmp_path: Path, setting: str, used: str, overri
     assert shell("basics.sh", script, {"SETTINGS_DIR": str(tmp_path)}).stdout == override
 
 
+def bootstrap(tmp_path: Path, script: str = "", setting: str = "", decision: str = "bootstrap: newest") -> str:
+    """Runs `bootstrap 0` after `script`; returns what it does to the group, the marker and the Lease, a line each."""
+    (tmp_path / "replicas").write_text("3")
+    (tmp_path / "bootstrap-from").write_text(setting)
+    around = """
+        lease_acquire() { echo acquire; }
+        lease_release() { echo release; }
+        survey() { GROUP[0]=11111111-1111-1111-1111-111111111111; }
+        decide() { echo "$decision"; }
+        event() { :; }
+        ask() { ANSWER=22222222-2222-2222-2222-222222222222; }
+        start_group() { echo "start $1 $4"; }
+        marker_write() { echo "marker $*"; }
+        MARKER=yes MARKER_GROUP=11111111-1111-1111-1111-111111111111
+    """
+    files = "; ".join(f"source {FILES}/{file}.sh" for file in ("kubernetes", "lease", "server", "group"))
+    script = f'{files}; {around} {script} bootstrap 0 "$decision"'
+    return shell("basics.sh", script, {"SETTINGS_DIR": str(tmp_path), "decision": decision}).stdout
+
+
+def test_a_group_that_begins_again_takes_a_new_name(tmp_path: Path) -> None:
+    """Under its old name it would number new transactions as some that a member outside still has."""
+    assert "start 22222222-2222-2222-2222-222222222222 ON\n" in bootstrap(tmp_path)
+
+
 def accounts(tmp_path: Path, schemas: str, passwords: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """What accounts_sql prints for these settings."""
     (tmp_path / "schemas").write_text(schemas)

@@ -185,12 +185,10 @@ bootstrap() {
     return 0
   fi
   event Normal GroupStart "starting the group: ${reason#bootstrap: }"
-  name=${GROUP[$me]}
-  [[ $name =~ ^[0-9a-f-]{36}$ ]] || name=$MARKER_GROUP
-  if [[ -z $name ]]; then
-    ask 'SELECT UUID();' || return 1
-    name=$ANSWER
-  fi
+  # A fresh name each time: transactions are numbered under it, and a group that began again under an old name would give new transactions the
+  # numbers of some that a member outside still has. Nothing would then show that the two differ.
+  ask 'SELECT UUID();' || { lease_release; return 1; }
+  name=$ANSWER
   [[ $reason != *bootstrapFrom* ]] || used=$(<"$SETTINGS_DIR/bootstrap-from")
   start_group "$name" '' "$NEVER_CLONE" ON || { lease_release; return 1; }
   until marker_write "$name" "$used"; do
