@@ -373,6 +373,33 @@ def test_what_a_killed_initialisation_left_is_made_anew(tmp_path: Path) -> None:
     assert not (tmp_path / "data/half").exists() and not (tmp_path / "data.new").exists()
 
 
+@pytest.mark.parametrize("missing", ["root-password", "replication-password", "agent-password"])
+@pytest.mark.parametrize("content", [None, ""])
+def test_no_account_is_made_without_its_password(tmp_path: Path, missing: str, content: str | None) -> None:
+    """An account with an empty password would let everybody in; mysqld must not even be started."""
+    (tmp_path / "volume").mkdir()
+    for key in ("root-password", "replication-password", "agent-password"):
+        (tmp_path / key).write_text("p")
+    if content is None:
+        (tmp_path / missing).unlink()
+    else:
+        (tmp_path / missing).write_text(content)
+    variables = {"VOLUME_DIR": str(tmp_path / "volume"), "RUN_DIR": str(tmp_path), "ADMIN_DIR": str(tmp_path)}
+    script = f"source {FILES}/volume.sh; mysqld() {{ echo started; }}; prepare_volume"
+    done = shell("basics.sh", script, variables, check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    assert missing in done.stderr
+    assert not (tmp_path / "volume/data").exists() and not (tmp_path / "accounts.sql").exists()
+
+
+def test_a_member_does_not_start_a_group_without_the_password_of_replication(tmp_path: Path) -> None:
+    script = f"""source {FILES}/server.sh; source {FILES}/group.sh; local_sql() {{ echo started >&2; }}
+        if start_group name seeds 1 OFF; then echo entered; fi"""
+    done = shell("basics.sh", script, {"ADMIN_DIR": str(tmp_path)})
+    assert "entered" not in done.stdout and "started" not in done.stderr
+    assert "replication-password is missing" in done.stderr
+
+
 def test_a_volume_with_data_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data/mysql.ibd").write_text("old\n")

@@ -135,14 +135,15 @@ readonly NEVER_CLONE=9223372036854775807
 # start_group NAME SEEDS THRESHOLD BOOTSTRAP: starts Group Replication here. Only an empty member is given a THRESHOLD that lets it be
 # overwritten by a clone.
 start_group() {
-  local output
+  local output password
+  password=$(secret_sql replication-password) || return
   if output=$(
     local_sql <<SQL
 SET PERSIST group_replication_group_name = $(sql_quote "$1");
 SET GLOBAL group_replication_group_seeds = $(sql_quote "$2");
 SET GLOBAL group_replication_clone_threshold = $3;
 SET GLOBAL group_replication_bootstrap_group = $4;
-START GROUP_REPLICATION USER = '$REPLICATION_USER', PASSWORD = $(sql_quote "$(secret "$ADMIN_DIR/replication-password")");
+START GROUP_REPLICATION USER = '$REPLICATION_USER', PASSWORD = $password;
 SQL
   ); then
     [[ $4 == OFF ]] || local_sql <<<'SET GLOBAL group_replication_bootstrap_group = OFF;' || true
