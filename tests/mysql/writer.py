@@ -33,6 +33,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 TABLE = "writes_of_the_test"
+# A Service's address does not change, and the services' JVM remembers it as long.
+RESOLVE_SECONDS = 30
 
 
 class ServerError(Exception):
@@ -158,12 +160,17 @@ class Writer:
     acknowledged: dict[int, float] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
     stopped: bool = False
+    address: str = ""
+    resolved_at: float = float("-inf")
 
     def connect(self) -> Connection:
         """A new connection with the writer's account."""
         asked = self.arguments
+        if time.monotonic() - self.resolved_at > RESOLVE_SECONDS:
+            self.address = str(socket.getaddrinfo(asked.host, asked.port, type=socket.SOCK_STREAM)[0][4][0])
+            self.resolved_at = time.monotonic()
         return Connection(
-            asked.host,
+            self.address,
             asked.port,
             asked.user,
             os.environ["MYSQL_PASSWORD"],
