@@ -32,9 +32,7 @@ HEADLESS = f"{STATEFULSET}.{NAMESPACE}.svc.cluster.local"
 GATEWAY = "10.99.0.1"
 SERVICE = "10.97.0.1"  # what kube-proxy would make of the primary Service
 UID = 999
-PASSWORD = {
-    name: f"{name}-of-the-rig" for name in ("root-password", "replication-password", "agent-password")
-}
+PASSWORD = {name: f"{name}-of-the-rig" for name in ("root-password", "replication-password", "agent-password")}
 
 T = TypeVar("T")
 
@@ -222,6 +220,7 @@ class Rig:
         self.image = unpacked_root("mysql")
         self.uids: dict[str, str] = {}
         self.holder: subprocess.Popen[bytes] | None = None
+        self.processes: list[subprocess.Popen[bytes]] = []
         self.members = [Member(self, ordinal) for ordinal in range(replicas)]
 
     def __enter__(self) -> Rig:
@@ -264,6 +263,8 @@ class Rig:
         if self.holder:
             os.killpg(self.holder.pid, signal.SIGKILL)
             self.holder.wait()
+        for process in self.processes:  # the end of the namespaces has ended them all
+            process.wait()
 
     def _inner(self) -> str:
         assert self.holder
@@ -274,24 +275,22 @@ class Rig:
         """The command line that runs `command` within the rig."""
         return ["nsenter", f"--target={self._inner()}", "--net", "--mount", "--pid", *command]
 
-    def run(
-        self, command: Sequence[str], text: str = "", check: bool = True
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, command: Sequence[str], text: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs a command within the rig."""
-        return subprocess.run(
-            self.enter(command), input=text, text=True, capture_output=True, check=check, timeout=300
-        )
+        return subprocess.run(self.enter(command), input=text, text=True, capture_output=True, check=check, timeout=300)
 
     def popen(self, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         """Starts a command within the rig; its output goes to the end of `log`."""
         with log.open("ab") as output:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 self.enter(command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
             )
+        self.processes.append(process)
+        return process
 
     def shell(self, script: str) -> None:
         """Runs a shell script within the rig; raises RuntimeError with what it prints when it fails."""
@@ -304,8 +303,7 @@ class Rig:
         for part in ("config", "settings", "admin", "users", "tls"):
             (etc / part).mkdir(parents=True, exist_ok=True)
         (etc / "config/my.cnf").write_text(
-            (FILES / "my.cnf").read_text()
-            + "innodb_buffer_pool_size = 128M\nsql_generate_invisible_primary_key = ON\n"
+            (FILES / "my.cnf").read_text() + "innodb_buffer_pool_size = 128M\nsql_generate_invisible_primary_key = ON\n"
         )
         self.set("replicas", str(self.replicas))
         self.set("bootstrap-from", "")
@@ -431,16 +429,10 @@ class Rig:
         )
         current = ""
         while not stop.wait(0.05):
-            labelled = [
-                member.address for member in self.members if self.roles().get(member.name) == "primary"
-            ]
+            labelled = [member.address for member in self.members if self.roles().get(member.name) == "primary"]
             chosen = labelled[0] if labelled else ""
             if chosen != current:
-                rule = (
-                    f"iptables -t nat -A PRIMARY -p tcp -j DNAT --to-destination {chosen}:3306"
-                    if chosen
-                    else ""
-                )
+                rule = f"iptables -t nat -A PRIMARY -p tcp -j DNAT --to-destination {chosen}:3306" if chosen else ""
                 self.shell(f"iptables -t nat -F PRIMARY; {rule}")
                 current = chosen
 

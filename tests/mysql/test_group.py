@@ -1,0 +1,309 @@
+"""Real members of a group: what is killed, cut off, deleted or wiped comes back, and no acknowledged row is lost.
+
+The tests of this module share one group and leave it as they found it.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.mysql.rig import NAMESPACE, STATEFULSET, Member, Rig, wait_for
+
+pytestmark = pytest.mark.lab
+
+CLONE_THRESHOLD = 1000  # of group.sh
+
+
+@pytest.fixture(autouse=True)
+def whole(rig: Rig) -> None:
+    """Every test begins with a whole group."""
+    wait_for("a whole group before the test", rig.settled)
+
+
+def primary(rig: Rig) -> Member:
+    """The primary, once there is exactly one."""
+    member = wait_for("one primary", rig.primary)
+    assert member
+    return member
+
+
+def secondary(rig: Rig) -> Member:
+    """One of the others."""
+    leader = primary(rig)
+    return next(member for member in rig.members if member is not leader)
+
+
+def transactions(member: Member) -> str:
+    """What the member has executed."""
+    return member.sql("SELECT @@gtid_executed")
+
+
+def while_writing(rig: Rig, fault: Callable[[], None]) -> dict[str, object]:
+    """Causes the fault while rows are written, waits until the group is whole; returns the writer's report."""
+    progress = rig.folder / "progress"
+    progress.unlink(missing_ok=True)
+    writer = rig.writer([f"--progress={progress}"])
+    wait_for("the first row", progress.exists)
+    fault()
+    wait_for("a whole group after the fault", rig.settled)
+    before = progress.stat().st_mtime_ns
+    wait_for("rows after the fault", lambda: progress.stat().st_mtime_ns > before)
+    rig.run(["pkill", "-TERM", "--full", str(progress)])
+    output, _ = writer.communicate(timeout=150)
+    report: dict[str, object] = json.loads(output)
+    assert report["missing"] == [], report
+    return report
+
+
+def everywhere(rig: Rig) -> set[str]:
+    """The table's contents as each member has them, once all have applied the same transactions."""
+    wait_for("all members to be level", lambda: len({transactions(member) for member in rig.members}) == 1)
+    table = rig.schemas[0].split()[1]
+    return {member.sql(f"CHECKSUM TABLE {table}.writes_of_the_test") for member in rig.members}
+
+
+def test_a_service_may_use_its_schema_over_tls_and_nothing_else(rig: Rig) -> None:
+    service, schema, user, _ = rig.schemas[0].split()
+    client = ["mysql", "--no-defaults", f"--host={primary(rig).address}", f"--user={user}"]
+    client += [f"--password={service}-of-the-rig", "--batch", "--skip-column-names"]
+
+    def ask(sql: str, *options: str) -> subprocess.CompletedProcess[str]:
+        return rig.run(rig.members[0].inside([*client, *options]), sql, check=False)
+
+    table = f"{schema}.tried"
+    done = ask(f"CREATE TABLE {table} (name TEXT); INSERT INTO {table} VALUES ('it'); SELECT name FROM {table};")
+    assert done.stdout == "it\n", done.stderr  # without a primary key too
+    for sql in (
+        f"DROP TABLE {table}",
+        "CREATE DATABASE other",
+        "SELECT * FROM mysql.user",
+        "SET GLOBAL read_only = ON",
+    ):
+        assert "denied" in ask(sql).stderr, sql
+    assert "denied" in ask("SELECT 1", "--ssl-mode=DISABLED").stderr
+
+
+def test_empty_volumes_hold_no_transactions_of_their_own(rig: Rig) -> None:
+    group = primary(rig).sql("SELECT @@group_replication_group_name")
+    for member in rig.members:
+        assert {part.split(":")[0].strip() for part in transactions(member).split(",")} == {group}
+
+
+def test_mysqld_of_the_primary_is_killed(rig: Rig) -> None:
+    before = primary(rig)
+    while_writing(rig, before.kill_mysqld)
+    assert primary(rig) is not before
+    assert len(everywhere(rig)) == 1
+
+
+def test_mysqld_of_a_secondary_is_killed(rig: Rig) -> None:
+    before = primary(rig)
+    while_writing(rig, secondary(rig).kill_mysqld)
+    assert primary(rig) is before
+
+
+def test_the_primary_is_cut_off(rig: Rig) -> None:
+    before = primary(rig)
+
+    def cut() -> None:
+        before.cut()
+        wait_for("another primary", lambda: rig.primary() not in (None, before))
+        before.mend()
+
+    while_writing(rig, cut)
+    assert len(everywhere(rig)) == 1
+
+
+def test_the_primary_is_deleted_and_hands_over(rig: Rig) -> None:
+    before = primary(rig)
+
+    def delete() -> None:
+        before.terminate()
+        before.kill()
+        rig.create_pod(before)
+        before.start()
+
+    while_writing(rig, delete)
+    assert "handing the primary's role to" in before.log("agent")
+    assert primary(rig) is not before
+
+
+def test_all_members_are_deleted_at_once(rig: Rig) -> None:
+    def delete() -> None:
+        for member in rig.members:
+            rig.kubectl(["delete", "pod", "-n", NAMESPACE, member.name, "--wait=false", "--grace-period=100"])
+        with ThreadPoolExecutor(len(rig.members)) as pool:
+            list(pool.map(Member.terminate, rig.members))
+        for member in rig.members:
+            member.kill()
+            rig.create_pod(member)
+            member.start()
+
+    while_writing(rig, delete)
+    assert len(everywhere(rig)) == 1
+
+
+def test_all_members_lose_power_at_once(rig: Rig) -> None:
+    def cut() -> None:
+        for member in rig.members:
+            member.kill()
+        for member in rig.members:
+            member.start()
+
+    while_writing(rig, cut)
+    assert len(everywhere(rig)) == 1
+
+
+def test_a_survivor_does_not_wait_for_a_majority_that_is_gone(rig: Rig) -> None:
+    survivor = rig.members[2]
+
+    def kill() -> None:
+        for member in rig.members[:2]:
+            member.kill_mysqld()
+
+    while_writing(rig, kill)
+    assert "killing mysqld: the majority is gone" in survivor.log("mysql")
+    assert len(everywhere(rig)) == 1
+
+
+def test_a_wiped_member_is_made_a_clone(rig: Rig) -> None:
+    wiped = secondary(rig)
+    schema = rig.schemas[0].split()[1]
+    rows = "".join(f"INSERT INTO {schema}.many VALUES ({number});\n" for number in range(CLONE_THRESHOLD + 1))
+    primary(rig).sql(f"CREATE TABLE {schema}.many (number INT PRIMARY KEY);\n{rows}")
+
+    def wipe() -> None:
+        wiped.terminate()
+        wiped.kill()
+        wiped.wipe()
+        wiped.start()
+
+    while_writing(rig, wipe)
+    assert "recovery using clone" in wiped.log("mysql")
+    assert len(everywhere(rig)) == 1
+    assert wiped.sql(f"SELECT COUNT(*) FROM {schema}.many") == str(CLONE_THRESHOLD + 1)
+
+
+def test_a_member_with_transactions_of_its_own_stays_outside_and_keeps_them(rig: Rig) -> None:
+    errant = secondary(rig)
+    errant.terminate()
+    errant.kill()
+    errant.start("mysql")
+    wait_for("mysqld", lambda: errant.sql("SELECT 1", check=False) == "1")
+    errant.sql("SET GLOBAL super_read_only = OFF; CREATE DATABASE errant; SET GLOBAL super_read_only = ON")
+    errant.start("agent")
+    wait_for("the event", lambda: any("holds transactions that the group lacks" in event for event in rig.events()))
+    assert errant.sql("SHOW DATABASES LIKE 'errant'") == "errant"
+    assert rig.roles()[errant.name] == ""
+    # The procedure of the message: the claim and the pod are deleted.
+    errant.terminate()
+    errant.kill()
+    errant.wipe()
+    errant.start()
+    wait_for("a whole group", rig.settled)
+    assert errant.sql("SHOW DATABASES LIKE 'errant'") == ""
+
+
+def test_an_api_server_that_is_down_disturbs_nobody_who_has_a_primary(rig: Rig) -> None:
+    def stop_api() -> None:
+        rig.shell("pkill -9 -x kube-apiserver")
+        wait_for("writes without the API", lambda: secondary_level(rig, before))
+        rig.api_start()
+
+    leader, before = primary(rig), transactions(rig.members[0])
+    report = while_writing(rig, stop_api)
+    assert primary(rig) is leader
+    assert report["gaps"] == []
+
+
+def secondary_level(rig: Rig, before: str) -> bool:
+    """True when every member has executed more than `before`."""
+    return all(transactions(member) != before for member in rig.members)
+
+
+def test_one_member_is_gone_for_good(rig: Rig) -> None:
+    gone, rest = rig.members[2], rig.members[:2]
+    for member in rig.members:
+        member.kill()
+    for member in rest:
+        member.start()
+    wait_for("the question", lambda: any("name the one to start from" in event for event in rig.events()))
+    assert set(rig.roles().values()) <= {"", "primary", "replica"} and not running(rest)
+    rig.set("bootstrap-from", rest[1].name)
+    wait_for("a group of two", lambda: sorted(rig.roles()[member.name] for member in rest) == ["primary", "replica"])
+    marker = json.loads(rig.kubectl(["get", "configmap", "-n", NAMESPACE, f"{STATEFULSET}-group", "-o", "json"]))
+    assert marker["data"]["override"] == rest[1].name
+    gone.start()
+    wait_for("the third", rig.settled)
+    # The word has been used up: at the next outage it counts no more.
+    for member in rig.members:
+        member.kill()
+    for member in rest:
+        member.start()
+    wait_for("both to wait", lambda: all(waits(member) for member in rest))
+    assert not running(rest)
+    gone.start()
+    wait_for("a whole group", rig.settled)
+    rig.set("bootstrap-from", "")
+
+
+def running(members: list[Member]) -> bool:
+    """True when one of them is in a group."""
+    query = "SELECT COUNT(*) FROM performance_schema.replication_group_members WHERE member_state = 'ONLINE'"
+    return any(member.sql(query, check=False) not in ("", "0") for member in members)
+
+
+def waits(member: Member) -> bool:
+    """True when the newest start of the member's agent waits for answers."""
+    newest = member.log("agent").rpartition(f"member {member.ordinal} of")[2]
+    return "wait for an answer from" in newest
+
+
+def test_a_new_password_reaches_the_account(rig: Rig) -> None:
+    service, _, user, _ = rig.schemas[0].split()
+    file = rig.folder / "etc/users" / service
+    old = file.read_text()
+    client = ["mysql", "--no-defaults", f"--host={primary(rig).address}", f"--user={user}"]
+    file.write_text("another")
+    try:
+        command = rig.members[0].inside([*client, "--password=another", "--execute=SELECT 1"])
+        wait_for("the new password", lambda: rig.run(command, check=False).returncode == 0)
+    finally:
+        file.write_text(old)
+
+
+def test_empty_volumes_do_not_replace_a_group_that_was(rig: Rig) -> None:
+    for member in rig.members:
+        member.kill()
+        member.wipe()
+    for member in rig.members:
+        member.start()
+    wait_for("the refusal", lambda: any("every volume is empty, but" in event for event in rig.events()))
+    assert not running(rig.members)
+    rig.kubectl(["delete", "configmap", "-n", NAMESPACE, f"{STATEFULSET}-group"])
+    wait_for("a new group", rig.settled)
+
+
+def test_mysqld_is_kept_alive_by_its_loop(rig: Rig) -> None:
+    member = secondary(rig)
+    parent = (member.folder / "mysql.pid").read_text()
+    member.sql("RESTART", check=False)
+    wait_for("the restarted member", lambda: "ended with status 16" in member.log("mysql"))
+    wait_for("a whole group", rig.settled)
+    assert (member.folder / "mysql.pid").read_text() == parent
+    rig.shell(f"kill -0 {parent}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM])
+def test_a_stopped_member_leaves_in_peace(rig: Rig, number: signal.Signals) -> None:
+    member = secondary(rig)
+    member.signal("mysql", number)
+    assert member.containers.pop("mysql").wait(60) == 0
+    member.kill()
+    member.start()
