@@ -56,9 +56,7 @@ class Connection:
     # plugin authentication.
     CAPABILITIES = 0x1 | 0x4 | 0x8 | 0x200 | 0x800 | 0x2000 | 0x8000 | 0x80000
 
-    def __init__(
-        self, host: str, port: int, user: str, password: str, database: str, ca: str, timeout: float
-    ) -> None:
+    def __init__(self, host: str, port: int, user: str, password: str, database: str, ca: str, timeout: float) -> None:
         self._socket: socket.socket = socket.create_connection((host, port), timeout)
         self._sequence = 0
         try:
@@ -98,9 +96,7 @@ class Connection:
         self._socket = context.wrap_socket(self._socket)
         proof = _proof(password, nonce)
         name = b"caching_sha2_password\0"
-        self._send(
-            head + user.encode() + b"\0" + bytes([len(proof)]) + proof + database.encode() + b"\0" + name
-        )
+        self._send(head + user.encode() + b"\0" + bytes([len(proof)]) + proof + database.encode() + b"\0" + name)
         while (packet := self._receive())[0] != 0:
             if packet[0] == 0xFE:  # another method, or another nonce
                 self._send(_proof(password, packet[packet.index(b"\0") + 1 :][:20]))
@@ -160,6 +156,7 @@ class Writer:
     acknowledged: dict[int, float] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
     stopped: bool = False
+    ended: float = 0.0
     address: str = ""
     resolved_at: float = float("-inf")
 
@@ -194,8 +191,7 @@ class Writer:
                 if connection is None:
                     connection = self.connect()
                     connection.query(
-                        f"CREATE TABLE IF NOT EXISTS {TABLE}"
-                        " (run CHAR(32), row_id INT, PRIMARY KEY (run, row_id))"
+                        f"CREATE TABLE IF NOT EXISTS {TABLE} (run CHAR(32), row_id INT, PRIMARY KEY (run, row_id))"
                     )
                 connection.query(f"INSERT INTO {TABLE} VALUES ('{self.arguments.run}', {row})")
             except (OSError, ServerError) as error:
@@ -208,6 +204,7 @@ class Writer:
                 if self.arguments.progress:
                     Path(self.arguments.progress).write_text(f"{time.time()}\n")
             time.sleep(max(0.0, due - time.monotonic()))
+        self.ended = time.monotonic() - began
 
     def missing(self) -> list[int]:
         """Acknowledged rows that the table lacks; tries for two minutes to read it."""
@@ -226,7 +223,8 @@ class Writer:
     def report(self) -> dict[str, object]:
         """What the module's description promises."""
         times = list(self.acknowledged.values())
-        gaps = [(round(start, 2), round(end - start, 2)) for start, end in itertools.pairwise(times)]
+        # The end counts as well: a writer that is stopped while nothing is acknowledged has seen a pause.
+        gaps = [(round(start, 2), round(end - start, 2)) for start, end in itertools.pairwise([*times, self.ended])]
         longest = max(gaps, key=lambda gap: gap[1], default=(0.0, 0.0))
         return {
             "acknowledged": len(times),
@@ -248,9 +246,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ca", required=True, help="certificate of the CA")
     parser.add_argument("--run", default=f"{time.time_ns():x}", help="name of this run, part of every row")
     parser.add_argument("--interval", type=float, default=0.05, help="seconds between rows")
-    parser.add_argument(
-        "--timeout", type=float, default=2, help="seconds until a silent server counts as gone"
-    )
+    parser.add_argument("--timeout", type=float, default=2, help="seconds until a silent server counts as gone")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="end after so many")
     parser.add_argument("--progress", default="", help="file for the time of the newest acknowledged row")
     writer = Writer(parser.parse_args(arguments))
