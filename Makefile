@@ -43,8 +43,10 @@ lint: venv tools
 test: lint ## Everything that needs no cluster, in under five minutes once the tools are there
 	@pytest -m "not lab" -n $(TEST_WORKERS) --dist loadfile
 
-test-lab: up ## chart-testing, fail-over and data checks on the running lab; evidence of failures in test-results/
-	@pytest -m lab
+test-lab: venv tools ## Tests on real machines, a real group, the running lab; evidence of failures in test-results/
+	@pytest -m lab tests/lab_machines tests/mysql
+	@$(MAKE) --no-print-directory up
+	@pytest -m lab tests/lab
 
 render: venv ## Write charts/custos-platform from values/prod.yaml
 	@$(PYTHON) -m generator render values/prod.yaml
