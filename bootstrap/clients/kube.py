@@ -96,7 +96,7 @@ class Kube:
             wanted = self._apply(manifest, dry_run=True)
         except NotYet:
             return ""
-        before, after = (_readable(side) for side in (live, wanted))
+        before, after = (readable(side) for side in (live, wanted))
         if before == after:
             return None
         lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "before", "after", lineterm="", n=1)
@@ -192,7 +192,18 @@ def title(manifest: Manifest) -> str:
     return f"{manifest['kind']} {namespace + '/' if namespace else ''}{metadata['name']}"
 
 
-def _readable(manifest: Manifest) -> str:
+def readable(manifest: Manifest) -> str:
+    """The object as YAML, without what the API server itself puts in; texts of several lines as lines."""
     shown = {key: value for key, value in manifest.items() if key != "status"}
-    shown["metadata"] = {k: v for k, v in manifest["metadata"].items() if k not in _SERVER_SIDE}
-    return yaml.safe_dump(shown, sort_keys=True)
+    shown["metadata"] = {key: value for key, value in manifest["metadata"].items() if key not in _SERVER_SIDE}
+    return str(yaml.dump(shown, Dumper=_Lines, sort_keys=True, width=1000))
+
+
+class _Lines(yaml.SafeDumper):
+    """Writes a text of several lines as a block, so that a diff shows the line that differs."""
+
+
+_Lines.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
+)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-import yaml
-
 from bootstrap import images, manifests
 from bootstrap.chart import rendered
 from bootstrap.clients.helm import Manifest, Release
-from bootstrap.clients.kube import title
+from bootstrap.clients.kube import readable, title
 from bootstrap.context import Context
 from bootstrap.engines import Engine
 from bootstrap.errors import NotYet, Problem
@@ -165,7 +163,7 @@ def _differences(found: Release, wanted: Sequence[Manifest]) -> list[Change]:
     changes += [Change("release", f"remove {name}") for name in before if name not in after]
     for name in after:
         if name in before and before[name] != after[name]:
-            old, new = (yaml.safe_dump(side[name], sort_keys=True).splitlines() for side in (before, after))
+            old, new = (readable(side[name]).splitlines() for side in (before, after))
             lines = difflib.unified_diff(old, new, "before", "after", lineterm="", n=1)
             shown = "" if after[name]["kind"] == "Secret" else "".join(f"{line}\n" for line in lines)
             changes.append(Change("release", f"change {name}", shown))
