@@ -89,17 +89,13 @@ POD = {
 
 
 @pytest.mark.parametrize("spaces", [True, False])
-@pytest.mark.parametrize(
-    ("key", "value"), [("podIP", "10.0.0.7"), ("fieldPath", "status.podIP"), ("none", "")]
-)
+@pytest.mark.parametrize(("key", "value"), [("podIP", "10.0.0.7"), ("fieldPath", "status.podIP"), ("none", "")])
 def test_a_text_is_found_in_json(spaces: bool, key: str, value: str) -> None:
     answer = json.dumps(POD, separators=None if spaces else (",", ":"))
     assert shell("kubernetes.sh", f'json_text {key} <<<"$answer"', {"answer": answer}).stdout == value
 
 
-@pytest.mark.parametrize(
-    ("function", "result"), [("role_of 0", "replica"), ("leaves 0 || echo stays", "stays\n")]
-)
+@pytest.mark.parametrize(("function", "result"), [("role_of 0", "replica"), ("leaves 0 || echo stays", "stays\n")])
 def test_what_a_pod_says_of_itself(function: str, result: str) -> None:
     script = f"api() {{ API_STATUS=200 API_BODY=$answer; }}; {function}"
     answer = json.dumps(POD, separators=(",", ":"))
@@ -123,13 +119,9 @@ def test_a_pod_leaves_when_it_is_being_deleted_or_gone(status: str, body: str, r
     assert shell("kubernetes.sh", script, {"status": status, "body": body}).stdout.strip() == result
 
 
-@pytest.mark.parametrize(
-    ("holder", "version"), [("custos-mysql-0", ""), ("custos-mysql-0", "17"), ("", "17")]
-)
+@pytest.mark.parametrize(("holder", "version"), [("custos-mysql-0", ""), ("custos-mysql-0", "17"), ("", "17")])
 def test_the_lease_is_json(holder: str, version: str) -> None:
-    lease = json.loads(
-        shell("basics.sh", f'source {FILES}/lease.sh; lease_body "{holder}" "{version}"').stdout
-    )
+    lease = json.loads(shell("basics.sh", f'source {FILES}/lease.sh; lease_body "{holder}" "{version}"').stdout)
     assert lease["spec"].get("holderIdentity", "") == holder
     assert lease["metadata"].get("resourceVersion", "") == version
     assert lease["metadata"]["labels"] == {"app.kubernetes.io/name": "mysql"}
@@ -292,6 +284,32 @@ def test_an_override_counts_once(tmp_path: Path, setting: str, used: str, overri
     assert shell("basics.sh", script, {"SETTINGS_DIR": str(tmp_path)}).stdout == override
 
 
+PRIMARY = '{"metadata":{"labels":{"role":"primary"}},"status":{"conditions":[%s]}}'
+READY = '{"type":"Ready","observedGeneration":1,"status":"%s"}'
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "serves"),
+    [
+        ("200", PRIMARY % (READY % "True"), True),
+        ("200", PRIMARY % (READY % "False"), False),
+        ("200", PRIMARY % '{"type":"ContainersReady","status":"True"},{"type":"Ready","status":"False"}', False),
+        ("200", PRIMARY % '{"type":"Ready","status":"Unknown"},{"type":"PodScheduled","status":"True"}', False),
+        ("200", (PRIMARY % (READY % "True")).replace('"primary"', '"replica"'), False),
+        ("404", "{}", False),
+        ("000", "", True),  # not known, and a second group would be worse than waiting
+        ("500", "{}", True),
+    ],
+)
+def test_a_pod_may_be_a_working_primary(status: str, body: str, serves: bool) -> None:
+    script = (
+        "api() { API_STATUS=$status API_BODY=$body; [[ $status == 200 ]]; };"
+        "if may_serve 1; then echo serves; else echo no; fi"
+    )
+    found = shell("kubernetes.sh", script, {"status": status, "body": body}).stdout.strip()
+    assert found == ("serves" if serves else "no")
+
+
 def bootstrap(tmp_path: Path, script: str = "", setting: str = "", decision: str = "bootstrap: newest") -> str:
     """Runs `bootstrap 0` after `script`; returns what it does to the group, the marker and the Lease, a line each."""
     (tmp_path / "replicas").write_text("3")
@@ -304,17 +322,74 @@ def bootstrap(tmp_path: Path, script: str = "", setting: str = "", decision: str
         event() { :; }
         ask() { ANSWER=22222222-2222-2222-2222-222222222222; }
         start_group() { echo "start $1 $4"; }
+        marker_read() { MARKER=yes MARKER_GROUP=11111111-1111-1111-1111-111111111111; }
         marker_write() { echo "marker $*"; }
-        MARKER=yes MARKER_GROUP=11111111-1111-1111-1111-111111111111
+        may_serve() { false; }
+        WORK_DIR=$SETTINGS_DIR
     """
     files = "; ".join(f"source {FILES}/{file}.sh" for file in ("kubernetes", "lease", "server", "group"))
-    script = f'{files}; {around} {script} bootstrap 0 "$decision"'
+    script = f"{files}; {around} {script} bootstrap 0"
     return shell("basics.sh", script, {"SETTINGS_DIR": str(tmp_path), "decision": decision}).stdout
 
 
 def test_a_group_that_begins_again_takes_a_new_name(tmp_path: Path) -> None:
     """Under its old name it would number new transactions as some that a member outside still has."""
     assert "start 22222222-2222-2222-2222-222222222222 ON\n" in bootstrap(tmp_path)
+
+
+CHOSEN = "bootstrap: mysql.recovery.bootstrapFrom names this member"
+
+
+@pytest.mark.parametrize("decision", [CHOSEN, "bootstrap: newest"])
+@pytest.mark.parametrize("setting", ["custos-mysql-0", "custos-mysql-2", ""])
+def test_each_start_of_a_group_uses_up_what_bootstrap_from_says(tmp_path: Path, decision: str, setting: str) -> None:
+    done = bootstrap(tmp_path, setting=setting, decision=decision)
+    name = "22222222-2222-2222-2222-222222222222"
+    assert done.splitlines() == [
+        "acquire",
+        f"start {name} ON",
+        f"marker {name} {setting}",
+        "release",
+    ]
+
+
+def test_the_chosen_member_starts_no_second_group_beside_a_working_primary(tmp_path: Path) -> None:
+    script = "may_serve() { [[ $1 == 2 ]]; };"
+    assert bootstrap(tmp_path, script, "custos-mysql-0", CHOSEN).splitlines() == ["acquire", "release"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "marker", "written"),
+    [
+        ("", "MARKER=no", "marker g "),
+        ("custos-mysql-1", "MARKER=no", "marker g custos-mysql-1"),
+        ("custos-mysql-1", "MARKER=yes MARKER_GROUP=g MARKER_OVERRIDE=", "marker g custos-mysql-1"),
+        ("custos-mysql-1", "MARKER=yes MARKER_GROUP=g MARKER_OVERRIDE=custos-mysql-1", ""),
+        ("", "MARKER=yes MARKER_GROUP=g MARKER_OVERRIDE=custos-mysql-1", "marker g "),
+        ("", "MARKER=yes MARKER_GROUP=old MARKER_OVERRIDE=", "marker g "),
+        ("", "return 1", "not recorded"),
+    ],
+)
+def test_a_working_group_uses_up_what_bootstrap_from_says(
+    tmp_path: Path, setting: str, marker: str, written: str
+) -> None:
+    """Also a value that is set, left or emptied while the group works: it must not be armed at the next outage."""
+    (tmp_path / "bootstrap-from").write_text(setting)
+    script = f"""source {FILES}/server.sh; source {FILES}/group.sh
+        marker_read() {{ {marker}; }}; marker_write() {{ echo "marker $*"; }}
+        group_record g || echo not recorded"""
+    assert shell("basics.sh", script, {"SETTINGS_DIR": str(tmp_path)}).stdout.strip("\n") == written
+
+
+def test_the_marker_is_not_written_over_what_another_has_written() -> None:
+    script = f"""source {FILES}/basics.sh; source {FILES}/lease.sh
+        api() {{ API_STATUS=200 API_BODY='{{"metadata":{{"resourceVersion":"7"}},"data":{{"group":"g"}}}}'
+          [[ $1 == GET ]] || {{ echo "$1 $3"; }}; }}
+        marker_read; marker_write h custos-mysql-1"""
+    method, _, body = shell("kubernetes.sh", script).stdout.partition(" ")
+    assert method == "PUT"
+    assert json.loads(body)["metadata"]["resourceVersion"] == "7"
+    assert json.loads(body)["data"] == {"group": "h", "override": "custos-mysql-1"}
 
 
 def accounts(tmp_path: Path, schemas: str, passwords: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -327,9 +402,7 @@ def accounts(tmp_path: Path, schemas: str, passwords: Mapping[str, str]) -> subp
 
 
 def test_a_service_gets_its_schema_and_no_other(tmp_path: Path) -> None:
-    sql = accounts(
-        tmp_path, "custos-logging core_logging core_logging -\n", {"custos-logging": "it's"}
-    ).stdout
+    sql = accounts(tmp_path, "custos-logging core_logging core_logging -\n", {"custos-logging": "it's"}).stdout
     assert sql.splitlines() == [
         "CREATE DATABASE IF NOT EXISTS `core_logging` CHARACTER SET utf8mb4;",
         r"CREATE USER IF NOT EXISTS 'core_logging'@'%' IDENTIFIED BY 'it\'s';",
@@ -418,7 +491,5 @@ def test_files_that_are_no_data_are_neither_used_nor_deleted(tmp_path: Path) -> 
 @pytest.mark.parametrize("file", sorted(path.name for path in FILES.glob("*.sh")))
 def test_every_script_is_strict_or_only_read_by_one_that_is(file: str) -> None:
     text = (FILES / file).read_text()
-    read_by_others = any(
-        f'source "$here/{file}"' in (FILES / main).read_text() for main in ("run.sh", "agent.sh")
-    )
+    read_by_others = any(f'source "$here/{file}"' in (FILES / main).read_text() for main in ("run.sh", "agent.sh"))
     assert "set -euo pipefail" in text or read_by_others

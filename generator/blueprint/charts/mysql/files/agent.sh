@@ -55,7 +55,7 @@ strip_others() {
   local i
   for ((i = 0; i < $(replicas); i++)); do
     if ((i != me)) && [[ $(role_of "$i") == primary ]]; then
-      patch_role "$i" replica && log "$STATEFULSET-$i is no longer the primary: label taken"
+      patch_role "$i" '' && log "$STATEFULSET-$i is no longer the primary: label taken"
     fi
   done
 }
@@ -70,14 +70,18 @@ has_majority() {
   ((unreachable * 2 < members))
 }
 
+# record: writes down what the group is; true when that is done.
+record() {
+  ask 'SELECT @@group_replication_group_name;' && group_record "$ANSWER" && return
+  ! due record-error 10 || log "the group could not be recorded: $(api_error)"
+  return 1
+}
+
 # lead: this member is the primary. The label comes last: whoever reaches the primary finds his schema.
 lead() {
   if [[ $label != primary ]]; then
     accounts_apply || return 0
-    if [[ $MARKER != yes ]]; then
-      marker_read || true
-      [[ $MARKER == yes ]] || { ask 'SELECT @@group_replication_group_name;' && marker_write "$ANSWER" ''; } || return 0
-    fi
+    record || return 0
     set_label primary || return 0
     strip_others
     last_time[strip]=$SECONDS
@@ -87,6 +91,7 @@ lead() {
     [[ $(role_of "$me") == primary ]] || label=unknown
     strip_others
   fi
+  ! due record 5 || record || true
   if due accounts 15; then
     accounts_want
     accounts_apply || true
@@ -108,7 +113,7 @@ follow() {
   if [[ -n ${last_time[demoted]:-} ]] && ((SECONDS - last_time[demoted] < 8)) && due dismiss 1; then
     dismiss_clients
   fi
-  ! due relabel 60 || label=unknown
+  ! due relabel 30 || label=unknown
   ! due accounts 15 || accounts_want
 }
 

@@ -174,29 +174,55 @@ join() {
   start_group "$name" "$seeds" "$threshold" OFF
 }
 
-# bootstrap ME REASON: starts the group with this member, under the Lease and after asking everybody once more.
+# rival ME: prints the first other pod that may be a working primary. A group of which this member cannot see anything may be alive.
+rival() {
+  local i
+  for ((i = 0; i < $(replicas); i++)); do
+    if ((i != $1)) && may_serve "$i"; then
+      printf '%s' "$STATEFULSET-$i"
+      return
+    fi
+  done
+}
+
+# bootstrap ME: starts the group with this member, under the Lease and after asking everybody once more.
 bootstrap() {
-  local me=$1 reason=$2 verdict name used=$MARKER_OVERRIDE began=$SECONDS
+  local me=$1 verdict='' name other began=$SECONDS
   lease_acquire || return 0
-  if survey; then
+  if marker_read && survey; then
     verdict=$(decide "$me" "$(replicas)" "$MARKER" "$(override)")
   fi
-  if [[ ${verdict:-} != bootstrap* ]] || ((SECONDS - began > LEASE_SECONDS / 2)); then
+  if [[ $verdict == *bootstrapFrom* ]]; then
+    other=$(rival "$me")
+    if [[ -n $other ]]; then
+      stuck "wait: mysql.recovery.bootstrapFrom names this member, but $other is labelled as the primary, and Kubernetes does not say that it has failed. If it has, delete that pod"
+      verdict=''
+    fi
+  fi
+  if [[ $verdict != bootstrap* ]] || ((SECONDS - began > LEASE_SECONDS / 2)); then
     lease_release
     return 0
   fi
-  event Normal GroupStart "starting the group: ${reason#bootstrap: }"
+  event Normal GroupStart "starting the group: ${verdict#bootstrap: }"
   # A fresh name each time: transactions are numbered under it, and a group that began again under an old name would give new transactions the
   # numbers of some that a member outside still has. Nothing would then show that the two differ.
   ask 'SELECT UUID();' || { lease_release; return 1; }
   name=$ANSWER
-  [[ $reason != *bootstrapFrom* ]] || used=$(<"$SETTINGS_DIR/bootstrap-from")
   start_group "$name" '' "$NEVER_CLONE" ON || { lease_release; return 1; }
-  until marker_write "$name" "$used"; do
+  until group_record "$name"; do
     log "waiting to record that the group has been started: $(api_error)"
     sleep 1
   done
   lease_release
+}
+
+# group_record NAME: sees to it that the marker says what holds while the group works: its name, and that what mysql.recovery.bootstrapFrom
+# says now is used up. An emptied one is recorded as well: from then on the same member can be named again.
+group_record() {
+  local setting
+  marker_read || return
+  setting=$(<"$SETTINGS_DIR/bootstrap-from")
+  [[ $MARKER == yes && $MARKER_GROUP == "$1" && $MARKER_OVERRIDE == "$setting" ]] || marker_write "$1" "$setting"
 }
 
 # override: the ordinal that mysql.recovery.bootstrapFrom names, if that word has not been used up: what was right once may lose data at the
@@ -225,7 +251,7 @@ seek() {
         stuck "wait for the Kubernetes API, which must say whether a group has been started here before"
         return 0
       fi
-      bootstrap "$me" "$verdict"
+      bootstrap "$me"
       ;;
     *) stuck "$verdict" ;;
   esac
