@@ -11,7 +11,7 @@ from lab.commands import run
 from lab.description import Lab
 from lab.errors import LabError
 
-UNPLUG_SECONDS = 30.0
+UNPLUG_SECONDS = 120.0  # the kernel does it in the background; minutes were seen at a load of 100 and more
 
 
 def exists(bridge: str) -> bool:
