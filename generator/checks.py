@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from generator import quantity
@@ -17,8 +18,8 @@ from generator.values import Values
 
 # What mysqld needs besides its buffer pool: with a pool of 128M, 670 to 740 MB were measured in all.
 MYSQL_OVERHEAD = Decimal(600 * 1024**2)
-# MySQL's default for max_connections, and what the agent, replication and an operator need of it.
-MAX_CONNECTIONS = 151
+# Where the chart says how many connections mysqld takes, and what the agent, replication and an operator need of them.
+MYSQL_OPTIONS = Path(__file__).parent / "blueprint/charts/mysql/files/my.cnf"
 RESERVED_CONNECTIONS = 10
 # Connections of a pod whose pool the service sizes itself (HikariCP's default).
 HIKARI_DEFAULT = 10
@@ -171,24 +172,37 @@ def memory_of_mysql(context: Context) -> Iterator[Finding]:
 
 
 def connections_to_mysql(context: Context) -> Iterator[Finding]:
-    """All pods' connection pools together fit into MySQL's max_connections."""
+    """All pods' connection pools together fit into MySQL's max_connections, also while an upgrade rolls.
+
+    A rolling update has one pod more of each service, hence the chart's `maxSurge: 1`.
+    """
     if not context.values.get("mysql.enabled"):
         return
     pool = context.values.get("custos.mends.hikariPoolSize") or HIKARI_DEFAULT
     pods = sum(
-        context.values.get(f"custos.services.{name}.replicas") or context.values.get("custos.replicas")
+        (context.values.get(f"custos.services.{name}.replicas") or context.values.get("custos.replicas")) + 1
         for name, facts in context.services().items()
         if "mysql" in facts
     )
-    given = context.values.get("mysql.config").get("max_connections", MAX_CONNECTIONS)
-    most = int(given) if re.fullmatch("[0-9]{1,9}", str(given)) else MAX_CONNECTIONS
+    chosen = _max_connections()
+    given = context.values.get("mysql.config").get("max_connections", chosen)
+    most = int(given) if re.fullmatch("[0-9]{1,9}", str(given)) else chosen
     needed = pods * pool + RESERVED_CONNECTIONS
     if needed > most:
         yield context.finding(
             "custos.replicas",
-            f"{pods} pods with {pool} connections each are more than MySQL's max_connections of {most}",
+            f"{pods} pods, one more of each service than replicas while an upgrade rolls, with {pool} connections each "
+            f"are more than MySQL's max_connections of {most}",
             mend=f"raise mysql.config.max_connections to {needed}, or lower custos.mends.hikariPoolSize",
         )
+
+
+def _max_connections() -> int:
+    """What the chart's my.cnf gives mysqld as max_connections. Raises ValueError where that line is missing."""
+    found = re.search(r"^max_connections = ([0-9]+)$", MYSQL_OPTIONS.read_text(encoding="utf-8"), re.MULTILINE)
+    if not found:
+        raise ValueError(f"{MYSQL_OPTIONS} has no line max_connections")
+    return int(found[1])
 
 
 def room_on_nodes(context: Context) -> Iterator[Finding]:

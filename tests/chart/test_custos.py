@@ -184,7 +184,7 @@ def test_tracing_is_off(prod: list[Object], mends_off: list[Object], service: st
 
 @pytest.mark.parametrize("service", SCHEMAS)
 def test_connection_pools_are_small(prod: list[Object], mends_off: list[Object], service: str) -> None:
-    """Ten a pod, the default, are too many for max_connections 151."""
+    """Ten a pod, the default, would take most of the connections that MySQL has."""
     assert 3 <= int(env(prod, service)["SPRING_DATASOURCE_HIKARI_MAXIMUMPOOLSIZE"]) <= 5
     assert "SPRING_DATASOURCE_HIKARI_MAXIMUMPOOLSIZE" not in env(mends_off, service)
 

@@ -131,16 +131,17 @@ CORE_ONLY = ", ".join(
             id="buffer pool above the memory limit",
         ),
         pytest.param(
-            WITHOUT + ", replicas: 3}",
+            WITHOUT + ", replicas: 7}",
             [
-                "values.yaml:1: custos.replicas: 36 pods with 5 connections each are more than MySQL's "
-                "max_connections of 151; found 3; mend: raise mysql.config.max_connections to 190, "
+                "values.yaml:1: custos.replicas: 96 pods, one more of each service than replicas while an upgrade rolls, with "
+                "5 connections each are more than MySQL's max_connections of 400; found 7; "
+                "mend: raise mysql.config.max_connections to 490, "
                 "or lower custos.mends.hikariPoolSize"
             ],
             id="more connections than MySQL takes",
         ),
         pytest.param(
-            "mysql: {config: {max_connections: 190}}\n" + WITHOUT + ", replicas: 3}",
+            "mysql: {config: {max_connections: 490}}\n" + WITHOUT + ", replicas: 7}",
             [],
             id="as many connections as MySQL is told to take",
         ),

@@ -473,6 +473,13 @@ def test_a_member_does_not_start_a_group_without_the_password_of_replication(tmp
     assert "replication-password is missing" in done.stderr
 
 
+def test_a_member_can_be_asked_where_clients_have_taken_all_connections(tmp_path: Path) -> None:
+    for key in ("root-password", "replication-password", "agent-password"):
+        (tmp_path / key).write_text("p")
+    sql = shell("basics.sh", f"source {FILES}/volume.sh; accounts_of_a_member", {"ADMIN_DIR": str(tmp_path)}).stdout
+    assert "GRANT CONNECTION_ADMIN ON *.* TO 'custos_agent'@'%';" in sql.splitlines()
+
+
 def test_a_volume_with_data_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data/mysql.ibd").write_text("old\n")

@@ -3,6 +3,7 @@
 
 # accounts_of_a_member: the SQL that makes our own accounts on an empty volume, one statement a line. Every member makes the
 # same ones before it listens anywhere; nothing of it is written to a binary log, so that an empty member has no transactions.
+# CONNECTION_ADMIN: the members find each other also where clients have taken all connections.
 accounts_of_a_member() {
   local root replication agent
   root=$(secret_sql root-password) || return
@@ -14,6 +15,7 @@ CREATE USER '$AGENT_USER'@'localhost' IDENTIFIED BY $agent;
 GRANT ALL PRIVILEGES ON *.* TO '$AGENT_USER'@'localhost' WITH GRANT OPTION;
 CREATE USER '$AGENT_USER'@'%' IDENTIFIED BY $agent REQUIRE SSL;
 GRANT SELECT ON performance_schema.* TO '$AGENT_USER'@'%';
+GRANT CONNECTION_ADMIN ON *.* TO '$AGENT_USER'@'%';
 CREATE USER '$REPLICATION_USER'@'%' IDENTIFIED BY $replication REQUIRE SSL;
 GRANT REPLICATION SLAVE, CONNECTION_ADMIN, BACKUP_ADMIN, GROUP_REPLICATION_STREAM ON *.* TO '$REPLICATION_USER'@'%';
 SQL
