@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import jinja2
-from ansible.plugins.filter.core import FilterModule  # type: ignore[import-untyped]
+from ansible.plugins.filter.core import FilterModule
 
 from bootstrap.clients.ansible import FOLDER
 from bootstrap.context import Context
-from bootstrap.engines.kubeadm import cgroup_driver, kubelet, variables
+from bootstrap.engines import kubelet
+from bootstrap.engines.playbooks import cgroup_driver, variables
 from bootstrap.inventory import Machine
 
 INIT = "/etc/kubernetes/custos-platform/init.yaml"
@@ -82,7 +83,7 @@ class Configuration:
                 "ansible_host": machine.address,
                 "roles": list(machine.roles),
                 "cgroup_driver": cgroup_driver(self._context, machine.name),
-                "custos_kubelet": kubelet(self._context),
+                "custos_kubelet_configuration": kubelet.wanted(self._context),
             }
             | known
         )
