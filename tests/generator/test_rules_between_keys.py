@@ -133,8 +133,8 @@ CORE_ONLY = ", ".join(
         pytest.param(
             WITHOUT + ", replicas: 7}",
             [
-                "values.yaml:1: custos.replicas: 96 pods, one more of each service than replicas while an upgrade rolls, with "
-                "5 connections each are more than MySQL's max_connections of 400; found 7; "
+                "values.yaml:1: custos.replicas: 96 pods, one more of each service than replicas while an upgrade "
+                "rolls, with 5 connections each are more than MySQL's max_connections of 400; found 7; "
                 "mend: raise mysql.config.max_connections to 490, "
                 "or lower custos.mends.hikariPoolSize"
             ],

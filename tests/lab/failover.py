@@ -20,6 +20,12 @@ PROJECT = Path(__file__).resolve().parents[2]
 WRITER = PROJECT / "tests" / "mysql" / "writer.py"
 WRITERS_SERVICE = "custos-logging"  # whose account and schema the writer borrows
 WRITERS_SCHEMA = "core_logging"
+TRANSACTIONS = "SELECT REPLACE(@@gtid_executed, '\n', '')"
+TABLES = (
+    "SELECT CONCAT('`', table_schema, '`.`', table_name, '`') FROM information_schema.tables"
+    " WHERE table_type = 'BASE TABLE'"
+    " AND table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') ORDER BY 1"
+)
 
 
 @dataclass(frozen=True)
@@ -49,9 +55,7 @@ class Group:
 
     def members(self) -> list[dict[str, Any]]:
         """The members' pods, by name."""
-        return sorted(
-            self.cluster.pods(self.namespace, self.selector), key=lambda pod: str(pod["metadata"]["name"])
-        )
+        return sorted(self.cluster.pods(self.namespace, self.selector), key=lambda pod: str(pod["metadata"]["name"]))
 
     def primaries(self) -> list[dict[str, Any]]:
         """The pods whose label says that they are the primary."""
@@ -60,9 +64,7 @@ class Group:
     def primary(self) -> dict[str, Any]:
         """The one primary. Raises AssertionError where there is none, or more than one."""
         primaries = self.primaries()
-        assert len(primaries) == 1, (
-            f"{len(primaries)} primaries: {[p['metadata']['name'] for p in primaries]}"
-        )
+        assert len(primaries) == 1, f"{len(primaries)} primaries: {[p['metadata']['name'] for p in primaries]}"
         return primaries[0]
 
     def replica(self) -> dict[str, Any]:
@@ -87,6 +89,36 @@ class Group:
         what = f"{self.size} ready members, one of them primary"
         return wait_for(what, self.is_whole, seconds=seconds, steady=15)
 
+    def divergence(self, seconds: float = 120) -> list[str]:
+        """What differs between the members in the rows of any table; empty where nothing does.
+
+        Members that are behind are waited for: compared is once all have executed the same transactions before and
+        after their tables were read. Raises TimeoutError where that does not happen within `seconds`.
+        """
+        names = [_name(pod) for pod in self.members()]
+        deadline = time.monotonic() + seconds
+        while True:
+            before = {self._sql(name, TRANSACTIONS) for name in names}
+            rows = {name: self._rows(name) for name in names}
+            after = {name: self._sql(name, TRANSACTIONS) for name in names}
+            if before == set(after.values()) and len(before) == 1:
+                return differences(rows)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the members have not executed the same transactions within {seconds:g} s: {after}")
+
+    def _rows(self, pod: str) -> dict[str, str]:
+        """The checksum of each table that is not MySQL's own, as this member has it."""
+        tables = self._sql(pod, TABLES).splitlines()
+        if not tables:
+            return {}
+        answer = self._sql(pod, f"CHECKSUM TABLE {', '.join(tables)}")
+        return dict(line.split("\t", 1) for line in answer.splitlines())
+
+    def _sql(self, pod: str, query: str) -> str:
+        """What the pod's own mysqld answers, asked with the agent's account."""
+        client = ("mysql", "--defaults-file=/var/run/mysqld/agent/local.cnf", "--batch", "--skip-column-names")
+        return self._kubectl("exec", pod, "-c", "mysql", "--", *client, f"--execute={query}").strip()
+
     def kill_mysqld(self) -> None:
         """kill -9 of the primary's mysqld."""
         self._kubectl(
@@ -107,15 +139,11 @@ class Group:
     def wipe(self, pod: dict[str, Any]) -> None:
         """Take the pod's volume away and the pod with it: it comes back on an empty one."""
         claim = next(
-            v["persistentVolumeClaim"]["claimName"]
-            for v in pod["spec"]["volumes"]
-            if "persistentVolumeClaim" in v
+            v["persistentVolumeClaim"]["claimName"] for v in pod["spec"]["volumes"] if "persistentVolumeClaim" in v
         )
         self._kubectl("delete", "pvc", "--wait=false", claim)
         self.delete(pod)
-        self.cluster.kubectl(
-            "wait", "-n", self.namespace, "--for=delete", f"pod/{_name(pod)}", "--timeout=240s"
-        )
+        self.cluster.kubectl("wait", "-n", self.namespace, "--for=delete", f"pod/{_name(pod)}", "--timeout=240s")
 
     def _kubectl(self, verb: str, *arguments: str) -> str:
         return self.cluster.kubectl(verb, "-n", self.namespace, *arguments)
@@ -134,13 +162,9 @@ class Group:
             began = time.time()
 
             def finish() -> Report:
-                wait_for(
-                    "acknowledged writes after the fault", lambda: self._progress(name) > began, seconds=300
-                )
+                wait_for("acknowledged writes after the fault", lambda: self._progress(name) > began, seconds=300)
                 self._kubectl("exec", name, "--", "python3", "-c", "import os; os.kill(1, 15)")
-                wait_for(
-                    "the writer's report", lambda: self._phase(name) in ("Succeeded", "Failed"), seconds=180
-                )
+                wait_for("the writer's report", lambda: self._phase(name) in ("Succeeded", "Failed"), seconds=180)
                 return Report(**_report(self._kubectl("logs", name)))
 
             yield finish
@@ -212,9 +236,7 @@ class Group:
                     "runAsUser": 1000,
                     "seccompProfile": {"type": "RuntimeDefault"},
                 },
-                "dnsConfig": {
-                    "options": [{"name": n, "value": "1"} for n in ("ndots", "timeout", "attempts")]
-                },
+                "dnsConfig": {"options": [{"name": n, "value": "1"} for n in ("ndots", "timeout", "attempts")]},
                 "containers": [
                     {
                         "name": "writer",
@@ -256,6 +278,13 @@ class Group:
                 ],
             },
         }
+
+
+def differences(rows: dict[str, dict[str, str]]) -> list[str]:
+    """A line for each table whose checksum is not the same at all members; `rows` has member, table, checksum."""
+    tables = sorted({table for found in rows.values() for table in found})
+    states = {table: {member: found.get(table, "no such table") for member, found in rows.items()} for table in tables}
+    return [f"{table}: {found}" for table, found in states.items() if len(set(found.values())) > 1]
 
 
 def lab(*arguments: str) -> None:

@@ -39,10 +39,11 @@ def show(capsys: pytest.CaptureFixture[str]) -> Show:
     return printed
 
 
-def judge(report: Report) -> None:
-    """No acknowledged row is missing, and the writer did write."""
+def judge(group: Group, report: Report) -> None:
+    """No acknowledged row is missing, the writer did write, and all members of the whole group hold the same."""
     assert report.missing == []
     assert report.acknowledged > 20
+    assert group.divergence() == []
 
 
 def test_the_primarys_process_is_killed(group: Group, show: Show) -> None:
@@ -51,7 +52,7 @@ def test_the_primarys_process_is_killed(group: Group, show: Show) -> None:
         group.kill_mysqld()
         report, whole = group.settle(finish)
     show("kill -9 of mysqld", report, whole)
-    judge(report)
+    judge(group, report)
     assert group.primary()["metadata"]["name"] != primary["metadata"]["name"]
 
 
@@ -61,7 +62,7 @@ def test_the_primarys_pod_is_deleted(group: Group, show: Show) -> None:
         group.delete(primary)
         report, whole = group.settle(finish)
     show("pod deleted", report, whole)
-    judge(report)
+    judge(group, report)
 
 
 def test_the_primarys_machine_is_powered_off(group: Group, show: Show) -> None:
@@ -73,7 +74,7 @@ def test_the_primarys_machine_is_powered_off(group: Group, show: Show) -> None:
         finally:
             lab("power-on", machine)
     show(f"{machine} powered off", report, group.wait_until_whole())
-    judge(report)
+    judge(group, report)
 
 
 def test_all_pods_are_deleted_at_once(group: Group, show: Show) -> None:
@@ -81,7 +82,7 @@ def test_all_pods_are_deleted_at_once(group: Group, show: Show) -> None:
         group.delete(*group.members())
         report, whole = group.settle(finish)
     show("all three pods deleted", report, whole)
-    judge(report)
+    judge(group, report)
 
 
 def test_one_members_volume_is_wiped(group: Group, show: Show) -> None:
@@ -90,4 +91,4 @@ def test_one_members_volume_is_wiped(group: Group, show: Show) -> None:
         group.wipe(replica)
         report, whole = group.settle(finish)
     show("a replica's volume wiped", report, whole)
-    judge(report)
+    judge(group, report)
