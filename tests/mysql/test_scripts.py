@@ -337,6 +337,20 @@ def test_a_group_that_begins_again_takes_a_new_name(tmp_path: Path) -> None:
     assert "start 22222222-2222-2222-2222-222222222222 ON\n" in bootstrap(tmp_path)
 
 
+@pytest.mark.parametrize(("sets", "decision"), [(("", "", ""), "marker no"), (("", "u:1", ""), "marker yes")])
+def test_a_marker_that_was_deleted_is_noticed_where_all_volumes_are_empty(
+    tmp_path: Path, sets: tuple[str, ...], decision: str
+) -> None:
+    (tmp_path / "replicas").write_text("3")
+    (tmp_path / "bootstrap-from").write_text("")
+    found = " ".join(f"SET[{i}]={transactions} STATE[{i}]=OFFLINE" for i, transactions in enumerate(sets))
+    script = f"""source {FILES}/kubernetes.sh; source {FILES}/lease.sh; source {FILES}/server.sh
+        source {FILES}/group.sh
+        survey() {{ {found}; }}; marker_read() {{ MARKER=no; }}; decide() {{ echo "marker $3"; }}
+        stuck() {{ echo "$1"; }}; MARKER=yes; seek 0"""
+    assert shell("basics.sh", script, {"SETTINGS_DIR": str(tmp_path)}).stdout.strip() == decision
+
+
 CHOSEN = "bootstrap: mysql.recovery.bootstrapFrom names this member"
 
 

@@ -91,7 +91,7 @@ lead() {
     [[ $(role_of "$me") == primary ]] || label=unknown
     strip_others
   fi
-  ! due record 5 || record || true
+  ! due record 15 || record || true # as long as the API hangs, each question costs seconds
   if due accounts 15; then
     accounts_want
     accounts_apply || true

@@ -238,10 +238,11 @@ override() {
 # seek ME: one step of a member outside of a group. False where entering failed.
 seek() {
   local me=$1 verdict
-  if [[ $MARKER != yes || -n $(<"$SETTINGS_DIR/bootstrap-from") ]] && ! marker_read; then
+  survey || return 0
+  # Where no member has data the marker is asked for each time: people may delete it to say that an empty group is wanted.
+  if [[ $MARKER != yes || -n $(<"$SETTINGS_DIR/bootstrap-from") || -z $(printf '%s' "${SET[@]}") ]] && ! marker_read; then
     MARKER=''
   fi
-  survey || return 0
   [[ -n ${STATE[$me]:-} ]] || { stuck "wait for an answer of the own mysqld through the network: $(<"$WORK_DIR/member.$me")"; return 0; }
   verdict=$(decide "$me" "$(replicas)" "$MARKER" "$(override)")
   case $verdict in
