@@ -54,7 +54,7 @@ find_largest() {
 #   stop REASON        people must decide
 # MARKER is yes where a group was started here before; OVERRIDE is the ordinal that people chose to start from, or empty.
 decide() {
-  local me=$1 replicas=$2 marker=$3 override=$4 i missing='' filled='' group=''
+  local me=$1 replicas=$2 marker=$3 override=$4 i missing='' filled=0 group=''
   for i in "${!STATE[@]}"; do
     [[ $i != "$me" && ${STATE[$i]} == ONLINE && ${WORKING[$i]} == 1 ]] || continue
     group=there
@@ -75,7 +75,7 @@ decide() {
       echo "wait for $STATEFULSET-$i, which is ${STATE[$i]} in a group without a majority"
       return
     elif [[ -n ${SET[$i]} ]]; then
-      filled+=" $i"
+      ((++filled))
     fi
   done
   if [[ -n $missing ]]; then
@@ -88,13 +88,24 @@ decide() {
     fi
     return
   fi
-  if [[ -z $filled ]]; then
+  if ((filled == 0)); then
     if [[ $marker == yes ]]; then
       echo "stop: every volume is empty, but a group has been started here before (ConfigMap $MARKER_NAME). If its data may be given up, or will be restored from a backup, delete that ConfigMap: then an empty group is started"
     elif ((me == 0)); then
       echo "bootstrap: every volume is empty and no group has ever been started here"
     else
       echo "wait for $STATEFULSET-0 to start the first group"
+    fi
+    return
+  fi
+  # A group that works has its newest transactions on more than half of its members; fewer volumes may all be old.
+  if [[ $marker == yes ]] && ((filled * 2 <= replicas)); then
+    if [[ $override == "$me" && -n ${SET[$me]} ]]; then
+      echo "bootstrap: mysql.recovery.bootstrapFrom names this member, though only $filled of $replicas volumes hold data"
+    elif [[ -n $override && $override != "$me" && -n ${SET[$override]:-} ]]; then
+      echo "wait for $STATEFULSET-$override, which mysql.recovery.bootstrapFrom names, to start the group"
+    else
+      echo "stop: only $filled of $replicas volumes hold data, so that the newest transactions may be on none of them ($(describe_sets)). If that data is to be kept, name the member to start from in mysql.recovery.bootstrapFrom"
     fi
     return
   fi
