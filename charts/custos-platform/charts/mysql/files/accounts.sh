@@ -26,24 +26,31 @@ SQL
   done <"$SETTINGS_DIR/schemas"
 }
 
-# accounts_apply: applies accounts_sql where the group has not had it yet. The group itself remembers that, so that a new primary needs one
-# question and no change.
+# accounts_want: sets accounts_wanted and accounts_sum to the SQL and its checksum. Every member does this now and then, so that one that becomes
+# the primary has them at hand.
+accounts_wanted='' accounts_sum=''
+accounts_want() {
+  accounts_wanted=$(accounts_sql)
+  accounts_sum=$(sha256sum <<<"$accounts_wanted")
+  accounts_sum=${accounts_sum%% *}
+}
+
+# accounts_apply: applies what accounts_want found where the group has not had it yet. The group itself remembers that, so that a new primary
+# needs one question and no change.
 accounts_apply() {
-  local sql sum output
-  sql=$(accounts_sql)
-  sum=$(sha256sum <<<"$sql")
-  sum=${sum%% *}
+  local output
+  [[ -n $accounts_sum ]] || accounts_want
   if ask "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'custos_platform' AND table_name = 'applied';" && [[ $ANSWER == 1 ]]; then
-    ask "SELECT COUNT(*) FROM custos_platform.applied WHERE name = 'accounts' AND checksum = '$sum';" || return 1
+    ask "SELECT COUNT(*) FROM custos_platform.applied WHERE name = 'accounts' AND checksum = '$accounts_sum';" || return 1
     [[ $ANSWER == 0 ]] || return 0
   fi
   log "making the services' schemas and accounts"
   output=$(
     local_sql <<SQL
-$sql
+$accounts_wanted
 CREATE DATABASE IF NOT EXISTS custos_platform;
 CREATE TABLE IF NOT EXISTS custos_platform.applied (name VARCHAR(64) PRIMARY KEY, checksum CHAR(64) NOT NULL);
-REPLACE INTO custos_platform.applied VALUES ('accounts', '$sum');
+REPLACE INTO custos_platform.applied VALUES ('accounts', '$accounts_sum');
 SQL
   ) || {
     log "schemas and accounts could not be made: ${output##*$'\n'}"

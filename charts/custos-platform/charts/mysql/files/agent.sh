@@ -18,7 +18,9 @@ source "$here/accounts.sh"
 
 : "${POD_NAME:?}" "${POD_UID:?}" "${POD_HOST:?}" "${NAMESPACE:?}" "${STATEFULSET:?}" "${HEADLESS_HOST:?}"
 : "${LEASE:?}" "${MARKER_NAME:?}" "${OBJECT_LABELS:?}"
-: "${WORK_DIR:=/tmp}" "${INTERVAL:=0.25}"
+: "${WORK_DIR:=/tmp}"
+
+readonly INTERVAL=0.1 # seconds between two looks at mysqld: part of every pause that a failure costs
 
 me=$(ordinal_of "$POD_NAME")
 role='' label=unknown # what this member is, and what its pod's label says
@@ -53,7 +55,7 @@ strip_others() {
   local i
   for ((i = 0; i < $(replicas); i++)); do
     if ((i != me)) && [[ $(role_of "$i") == primary ]]; then
-      patch_role "$i" replica && log "$STATEFULSET-$i is no longer the primary: label taken"
+      patch_role "$i" '' && log "$STATEFULSET-$i is no longer the primary: label taken"
     fi
   done
 }
@@ -68,24 +70,32 @@ has_majority() {
   ((unreachable * 2 < members))
 }
 
+# record: writes down what the group is; true when that is done.
+record() {
+  ask 'SELECT @@group_replication_group_name;' && group_record "$ANSWER" && return
+  ! due record-error 10 || log "the group could not be recorded: $(api_error)"
+  return 1
+}
+
 # lead: this member is the primary. The label comes last: whoever reaches the primary finds his schema.
 lead() {
   if [[ $label != primary ]]; then
     accounts_apply || return 0
-    if [[ $MARKER != yes ]]; then
-      marker_read || true
-      [[ $MARKER == yes ]] || { ask 'SELECT @@group_replication_group_name;' && marker_write "$ANSWER" ''; } || return 0
-    fi
+    record || return 0
     set_label primary || return 0
     strip_others
-    last_time[strip]=$SECONDS last_time[accounts]=$SECONDS
+    last_time[strip]=$SECONDS
     return 0
   fi
   if due strip 10; then
     [[ $(role_of "$me") == primary ]] || label=unknown
     strip_others
   fi
-  ! due accounts 15 || accounts_apply || true
+  ! due record 15 || record || true # as long as the API hangs, each question costs seconds
+  if due accounts 15; then
+    accounts_want
+    accounts_apply || true
+  fi
 }
 
 # dismiss_clients: ends the clients' connections. A pool keeps those it has to a former primary, and every write on them fails.
@@ -103,7 +113,8 @@ follow() {
   if [[ -n ${last_time[demoted]:-} ]] && ((SECONDS - last_time[demoted] < 8)) && due dismiss 1; then
     dismiss_clients
   fi
-  ! due relabel 60 || label=unknown
+  ! due relabel 30 || label=unknown
+  ! due accounts 15 || accounts_want
 }
 
 # restart REASON: a fresh mysqld. Quicker and surer than STOP GROUP_REPLICATION, which takes half a minute and may leave the next START failing.
@@ -199,12 +210,16 @@ step() {
 main() {
   trap 'client_close; exit 0' TERM INT
   trap '' PIPE
+  rm -f "$WORK_DIR/idle"
   write_credentials
+  local idle
+  mkfifo -m 0600 "$WORK_DIR/idle"
+  exec {idle}<>"$WORK_DIR/idle" # never written: reading it is a pause that starts no process
   log "member $me of $(replicas)"
   while :; do
     printf '%s' "$EPOCHSECONDS" >"$RUN_DIR/agent/heartbeat"
     step
-    sleep "$INTERVAL"
+    read -r -t "$INTERVAL" -u "$idle" || true
   done
 }
 

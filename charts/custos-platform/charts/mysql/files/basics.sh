@@ -18,10 +18,10 @@ SOCKET=$RUN_DIR/mysqld.sock
 readonly DATA_DIR SOCKET
 readonly AGENT_USER=custos_agent REPLICATION_USER=custos_replication
 
-# log MESSAGE…: one line on standard error, with the time in UTC.
+# log MESSAGE…: one line on standard error, with the time in UTC to the millisecond: what a fail-over takes is read from these lines.
 log() {
-  local TZ=UTC
-  printf '%(%Y-%m-%dT%H:%M:%SZ)T %s\n' -1 "$*" >&2
+  local TZ=UTC now=$EPOCHREALTIME
+  printf '%(%Y-%m-%dT%H:%M:%S)T.%sZ %s\n' "${now%???????}" "${now: -6:3}" "$*" >&2
 }
 
 # die MESSAGE…: log and end the script with 1.
@@ -58,6 +58,14 @@ endpoint() {
 # ordinal_of POD: the number at the end of a StatefulSet's pod name.
 ordinal_of() {
   printf '%s' "${1##*-}"
+}
+
+# secret_sql KEY: the password of one of our own accounts as a string of SQL; false where it is missing or empty, for an account without a
+# password would let everybody in. A caller has to pass that on: the end of a subshell is not the end of the script.
+secret_sql() {
+  local text
+  text=$(secret "$ADMIN_DIR/$1") || return
+  sql_quote "$text"
 }
 
 # secret FILE: what a mounted Secret's file holds; ends the script where it is missing or empty.

@@ -54,16 +54,20 @@ find_largest() {
 #   stop REASON        people must decide
 # MARKER is yes where a group was started here before; OVERRIDE is the ordinal that people chose to start from, or empty.
 decide() {
-  local me=$1 replicas=$2 marker=$3 override=$4 i missing='' filled=''
+  local me=$1 replicas=$2 marker=$3 override=$4 i missing='' filled=0 group=''
   for i in "${!STATE[@]}"; do
     [[ $i != "$me" && ${STATE[$i]} == ONLINE && ${WORKING[$i]} == 1 ]] || continue
-    if [[ ${KNOWS_US[$i]} != 0 ]]; then
-      echo "wait until the group has noticed that this member was gone"
-    else
-      echo join
-    fi
-    return
+    group=there
+    [[ ${KNOWS_US[$i]} == 0 ]] || group="still lists us"
+    [[ $group == there ]] || break
   done
+  if [[ $group == there ]]; then
+    echo join
+    return
+  elif [[ -n $group ]]; then
+    echo "wait until the group has noticed that this member was gone"
+    return
+  fi
   for ((i = 0; i < replicas; i++)); do
     if [[ -z ${STATE[$i]:-} ]]; then
       missing+=" $STATEFULSET-$i"
@@ -71,7 +75,7 @@ decide() {
       echo "wait for $STATEFULSET-$i, which is ${STATE[$i]} in a group without a majority"
       return
     elif [[ -n ${SET[$i]} ]]; then
-      filled+=" $i"
+      ((++filled))
     fi
   done
   if [[ -n $missing ]]; then
@@ -84,13 +88,24 @@ decide() {
     fi
     return
   fi
-  if [[ -z $filled ]]; then
+  if ((filled == 0)); then
     if [[ $marker == yes ]]; then
       echo "stop: every volume is empty, but a group has been started here before (ConfigMap $MARKER_NAME). If its data may be given up, or will be restored from a backup, delete that ConfigMap: then an empty group is started"
     elif ((me == 0)); then
       echo "bootstrap: every volume is empty and no group has ever been started here"
     else
       echo "wait for $STATEFULSET-0 to start the first group"
+    fi
+    return
+  fi
+  # A group that works has its newest transactions on more than half of its members; fewer volumes may all be old.
+  if [[ $marker == yes ]] && ((filled * 2 <= replicas)); then
+    if [[ $override == "$me" && -n ${SET[$me]} ]]; then
+      echo "bootstrap: mysql.recovery.bootstrapFrom names this member, though only $filled of $replicas volumes hold data"
+    elif [[ -n $override && $override != "$me" && -n ${SET[$override]:-} ]]; then
+      echo "wait for $STATEFULSET-$override, which mysql.recovery.bootstrapFrom names, to start the group"
+    else
+      echo "stop: only $filled of $replicas volumes hold data, so that the newest transactions may be on none of them ($(describe_sets)). If that data is to be kept, name the member to start from in mysql.recovery.bootstrapFrom"
     fi
     return
   fi
@@ -131,14 +146,15 @@ readonly NEVER_CLONE=9223372036854775807
 # start_group NAME SEEDS THRESHOLD BOOTSTRAP: starts Group Replication here. Only an empty member is given a THRESHOLD that lets it be
 # overwritten by a clone.
 start_group() {
-  local output
+  local output password
+  password=$(secret_sql replication-password) || return
   if output=$(
     local_sql <<SQL
 SET PERSIST group_replication_group_name = $(sql_quote "$1");
 SET GLOBAL group_replication_group_seeds = $(sql_quote "$2");
 SET GLOBAL group_replication_clone_threshold = $3;
 SET GLOBAL group_replication_bootstrap_group = $4;
-START GROUP_REPLICATION USER = '$REPLICATION_USER', PASSWORD = $(sql_quote "$(secret "$ADMIN_DIR/replication-password")");
+START GROUP_REPLICATION USER = '$REPLICATION_USER', PASSWORD = $password;
 SQL
   ); then
     [[ $4 == OFF ]] || local_sql <<<'SET GLOBAL group_replication_bootstrap_group = OFF;' || true
@@ -169,31 +185,55 @@ join() {
   start_group "$name" "$seeds" "$threshold" OFF
 }
 
-# bootstrap ME REASON: starts the group with this member, under the Lease and after asking everybody once more.
+# rival ME: prints the first other pod that may be a working primary. A group of which this member cannot see anything may be alive.
+rival() {
+  local i
+  for ((i = 0; i < $(replicas); i++)); do
+    if ((i != $1)) && may_serve "$i"; then
+      printf '%s' "$STATEFULSET-$i"
+      return
+    fi
+  done
+}
+
+# bootstrap ME: starts the group with this member, under the Lease and after asking everybody once more.
 bootstrap() {
-  local me=$1 reason=$2 verdict name used=$MARKER_OVERRIDE began=$SECONDS
+  local me=$1 verdict='' name other began=$SECONDS
   lease_acquire || return 0
-  if survey; then
+  if marker_read && survey; then
     verdict=$(decide "$me" "$(replicas)" "$MARKER" "$(override)")
   fi
-  if [[ ${verdict:-} != bootstrap* ]] || ((SECONDS - began > LEASE_SECONDS / 2)); then
+  if [[ $verdict == *bootstrapFrom* ]]; then
+    other=$(rival "$me")
+    if [[ -n $other ]]; then
+      stuck "wait: mysql.recovery.bootstrapFrom names this member, but $other is labelled as the primary, and Kubernetes does not say that it has failed. If it has, delete that pod"
+      verdict=''
+    fi
+  fi
+  if [[ $verdict != bootstrap* ]] || ((SECONDS - began > LEASE_SECONDS / 2)); then
     lease_release
     return 0
   fi
-  event Normal GroupStart "starting the group: ${reason#bootstrap: }"
-  name=${GROUP[$me]}
-  [[ $name =~ ^[0-9a-f-]{36}$ ]] || name=$MARKER_GROUP
-  if [[ -z $name ]]; then
-    ask 'SELECT UUID();' || return 1
-    name=$ANSWER
-  fi
-  [[ $reason != *bootstrapFrom* ]] || used=$(<"$SETTINGS_DIR/bootstrap-from")
+  event Normal GroupStart "starting the group: ${verdict#bootstrap: }"
+  # A fresh name each time: transactions are numbered under it, and a group that began again under an old name would give new transactions the
+  # numbers of some that a member outside still has. Nothing would then show that the two differ.
+  ask 'SELECT UUID();' || { lease_release; return 1; }
+  name=$ANSWER
   start_group "$name" '' "$NEVER_CLONE" ON || { lease_release; return 1; }
-  until marker_write "$name" "$used"; do
+  until group_record "$name"; do
     log "waiting to record that the group has been started: $(api_error)"
     sleep 1
   done
   lease_release
+}
+
+# group_record NAME: sees to it that the marker says what holds while the group works: its name, and that what mysql.recovery.bootstrapFrom
+# says now is used up. An emptied one is recorded as well: from then on the same member can be named again.
+group_record() {
+  local setting
+  marker_read || return
+  setting=$(<"$SETTINGS_DIR/bootstrap-from")
+  [[ $MARKER == yes && $MARKER_GROUP == "$1" && $MARKER_OVERRIDE == "$setting" ]] || marker_write "$1" "$setting"
 }
 
 # override: the ordinal that mysql.recovery.bootstrapFrom names, if that word has not been used up: what was right once may lose data at the
@@ -209,10 +249,11 @@ override() {
 # seek ME: one step of a member outside of a group. False where entering failed.
 seek() {
   local me=$1 verdict
-  if [[ $MARKER != yes || -n $(<"$SETTINGS_DIR/bootstrap-from") ]] && ! marker_read; then
+  survey || return 0
+  # Where no member has data the marker is asked for each time: people may delete it to say that an empty group is wanted.
+  if [[ $MARKER != yes || -n $(<"$SETTINGS_DIR/bootstrap-from") || -z $(printf '%s' "${SET[@]}") ]] && ! marker_read; then
     MARKER=''
   fi
-  survey || return 0
   [[ -n ${STATE[$me]:-} ]] || { stuck "wait for an answer of the own mysqld through the network: $(<"$WORK_DIR/member.$me")"; return 0; }
   verdict=$(decide "$me" "$(replicas)" "$MARKER" "$(override)")
   case $verdict in
@@ -222,7 +263,7 @@ seek() {
         stuck "wait for the Kubernetes API, which must say whether a group has been started here before"
         return 0
       fi
-      bootstrap "$me" "$verdict"
+      bootstrap "$me"
       ;;
     *) stuck "$verdict" ;;
   esac

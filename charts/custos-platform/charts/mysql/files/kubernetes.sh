@@ -79,6 +79,13 @@ role_of() {
   [[ ! $API_BODY =~ \"labels\":[[:space:]]*\{([^}]*)\} ]] || json_text role <<<"${BASH_REMATCH[1]}"
 }
 
+# may_serve ORDINAL: true unless that pod is known not to be a primary that works: it is gone, labelled otherwise, or not Ready.
+may_serve() {
+  api GET "$(pod_path "$1")" || { [[ $API_STATUS != 404 ]]; return; }
+  [[ $API_BODY =~ \"labels\":[[:space:]]*\{([^}]*)\} && $(json_text role <<<"${BASH_REMATCH[1]}") == primary ]] || return
+  [[ $API_BODY =~ \"type\":[[:space:]]*\"Ready\"[^}]*\"status\":[[:space:]]*\"True\" ]]
+}
+
 # patch_role ORDINAL ROLE: sets the label `role` of that pod; an empty role takes it away.
 patch_role() {
   local role=null

@@ -58,29 +58,30 @@ marker_path() {
 }
 
 # marker_read: sets MARKER to yes or no, MARKER_GROUP to the group's name and MARKER_OVERRIDE to the override that has been used; false where
-# the API does not say. A marker once seen is not asked for again.
-MARKER='' MARKER_GROUP='' MARKER_OVERRIDE=''
+# the API does not say.
+MARKER='' MARKER_GROUP='' MARKER_OVERRIDE='' MARKER_VERSION=''
 marker_read() {
   if api GET "$(marker_path)/$MARKER_NAME"; then
     MARKER=yes
     MARKER_GROUP=$(json_text group <<<"$API_BODY")
     MARKER_OVERRIDE=$(json_text override <<<"$API_BODY")
+    MARKER_VERSION=$(json_text resourceVersion <<<"$API_BODY")
   elif [[ $API_STATUS == 404 ]]; then
-    MARKER=no MARKER_GROUP='' MARKER_OVERRIDE=''
+    MARKER=no MARKER_GROUP='' MARKER_OVERRIDE='' MARKER_VERSION=''
   else
     return 1
   fi
 }
 
-# marker_write GROUP OVERRIDE: records that the group exists and which override has been used up.
+# marker_write GROUP OVERRIDE: records that the group exists and which override has been used up. Needs a marker_read before; false also where
+# somebody has changed the marker since then.
 marker_write() {
-  local body method=POST path
+  local body method=POST path version=''
   path=$(marker_path)
-  body=$(printf '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "%s", "labels": %s},
-    "data": {"group": "%s", "override": "%s"}}' "$MARKER_NAME" "$OBJECT_LABELS" "$1" "$2")
   if [[ $MARKER == yes ]]; then
-    method=PUT path=$path/$MARKER_NAME
+    method=PUT path=$path/$MARKER_NAME version="\"resourceVersion\": \"$MARKER_VERSION\","
   fi
-  api "$method" "$path" "$body" || [[ $API_STATUS == 409 ]] || return
-  MARKER=yes MARKER_GROUP=$1 MARKER_OVERRIDE=$2
+  body=$(printf '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "%s", %s "labels": %s},
+    "data": {"group": "%s", "override": "%s"}}' "$MARKER_NAME" "$version" "$OBJECT_LABELS" "$1" "$2")
+  api "$method" "$path" "$body"
 }
