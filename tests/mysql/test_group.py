@@ -253,6 +253,42 @@ def test_one_member_is_gone_for_good(rig: Rig) -> None:
     rig.set("bootstrap-from", "")
 
 
+def test_a_member_whose_data_was_given_up_does_not_return_unseen(rig: Rig) -> None:
+    """The new group must not number its transactions as those that only the member left behind has."""
+    left, rest = rig.members[2], rig.members[:2]
+    name = primary(rig).sql("SELECT @@group_replication_group_name")
+    for member in rig.members:
+        member.kill()
+    left.start("mysql")
+    wait_for("mysqld", lambda: left.sql("SELECT 1", check=False) == "1")
+    newest = max(
+        int(part)
+        for part in left.sql(f"SELECT REGEXP_SUBSTR(@@gtid_executed, '{name}[-:0-9]*')")
+        .replace(f"{name}:", "")
+        .replace("-", ":")
+        .split(":")
+    )
+    left.sql(f"SET GTID_NEXT = '{name}:{newest + 1}'; SET GLOBAL super_read_only = OFF; CREATE DATABASE left_behind")
+    left.kill()
+    rig.set("bootstrap-from", rest[0].name)
+    for member in rest:
+        member.start()
+    wait_for("a group of two", lambda: sorted(rig.roles()[member.name] for member in rest) == ["primary", "replica"])
+    for number in range(3):
+        primary(rig).sql(f"CREATE DATABASE after_{number}")
+    left.start()
+    wait_for(
+        "the event", lambda: f"{name}:1-{newest + 1}" in left.log("agent") and "stays outside" in left.log("agent")
+    )
+    assert rig.roles()[left.name] == "" and left.sql("SHOW DATABASES LIKE 'left_behind'") == "left_behind"
+    left.terminate()
+    left.kill()
+    left.wipe()
+    rig.set("bootstrap-from", "")
+    left.start()
+    wait_for("a whole group", rig.settled)
+
+
 def running(members: list[Member]) -> bool:
     """True when one of them is in a group."""
     query = "SELECT COUNT(*) FROM performance_schema.replication_group_members WHERE member_state = 'ONLINE'"

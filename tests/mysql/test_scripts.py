@@ -419,6 +419,15 @@ def test_the_marker_is_not_written_over_what_another_has_written() -> None:
     assert json.loads(body)["data"] == {"group": "h", "override": "custos-mysql-1"}
 
 
+def test_a_label_that_cannot_be_taken_does_not_end_the_new_primarys_agent(tmp_path: Path) -> None:
+    (tmp_path / "replicas").write_text("3")
+    script = """role_of() { printf primary; }; patch_role() { API_STATUS=500 API_BODY='{"message":"busy"}'; false; }
+        strip_others; echo goes on"""
+    done = shell("agent.sh", script, {"SETTINGS_DIR": str(tmp_path), "WORK_DIR": str(tmp_path)}, check=False)
+    assert done.stdout == "goes on\n", done.stderr
+    assert "the label of custos-mysql-2 still says primary: the Kubernetes API answers 500: busy" in done.stderr
+
+
 def accounts(tmp_path: Path, schemas: str, passwords: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """What accounts_sql prints for these settings."""
     (tmp_path / "schemas").write_text(schemas)
