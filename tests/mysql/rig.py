@@ -429,7 +429,11 @@ class Rig:
         )
         current = ""
         while not stop.wait(0.05):
-            labelled = [member.address for member in self.members if self.roles().get(member.name) == "primary"]
+            try:
+                roles = self.roles()
+            except json.JSONDecodeError:  # no API, no change
+                continue
+            labelled = [member.address for member in self.members if roles.get(member.name) == "primary"]
             chosen = labelled[0] if labelled else ""
             if chosen != current:
                 rule = f"iptables -t nat -A PRIMARY -p tcp -j DNAT --to-destination {chosen}:3306" if chosen else ""
