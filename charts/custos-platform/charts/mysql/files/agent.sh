@@ -55,7 +55,11 @@ strip_others() {
   local i
   for ((i = 0; i < $(replicas); i++)); do
     if ((i != me)) && [[ $(role_of "$i") == primary ]]; then
-      patch_role "$i" '' && log "$STATEFULSET-$i is no longer the primary: label taken"
+      if patch_role "$i" ''; then
+        log "$STATEFULSET-$i is no longer the primary: label taken"
+      else
+        log "the label of $STATEFULSET-$i still says primary: $(api_error)"
+      fi
     fi
   done
 }
