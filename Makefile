@@ -44,9 +44,12 @@ test: lint ## Everything that needs no cluster, in under five minutes once the t
 	@pytest -m "not lab" -n $(TEST_WORKERS) --dist loadfile
 
 test-lab: venv tools ## Tests on real machines, a real group, the running lab; evidence of failures in test-results/
-	@pytest -m lab tests/lab_machines tests/mysql
+	@pytest -m lab tests/lab_machines
 	@$(MAKE) --no-print-directory up
 	@pytest -m lab tests/lab
+
+drill: venv tools ## The long ones: a real group without Kubernetes' help, every way to lose members
+	@pytest -m lab tests/mysql
 
 render: venv ## Write charts/custos-platform from values/prod.yaml
 	@$(PYTHON) -m generator render values/prod.yaml
