@@ -158,11 +158,12 @@ class Group:
         objects = yaml.safe_dump_all(list(self._writer(name, avoid)))
         self.cluster.kubectl("apply", "-f", "-", stdin=objects)
         try:
-            wait_for("the writer's first rows", lambda: self._progress(name) > 0, seconds=180)
+            wait_for("the writer's first rows", lambda: self._progress(name) > 0, seconds=180, steady=3)
 
             def finish() -> Report:
                 called = time.time()  # not earlier: a row from before the fault proves nothing
-                wait_for("acknowledged writes after the fault", lambda: self._progress(name) > called, seconds=300)
+                resumed = "acknowledged writes after the fault"
+                wait_for(resumed, lambda: self._progress(name) > called, seconds=300, steady=3)
                 self._kubectl("exec", name, "--", "python3", "-c", "import os; os.kill(1, 15)")
                 wait_for("the writer's report", lambda: self._phase(name) in ("Succeeded", "Failed"), seconds=180)
                 return Report(**_report(self._kubectl("logs", name)))
