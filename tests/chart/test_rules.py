@@ -363,3 +363,11 @@ def test_what_helm_test_asks_has_the_types_that_its_script_takes(objects: list[O
         assert isinstance(check.pop("tcp"), list)
         assert all(isinstance(check.pop(key, ""), str) for key in ("health", "reaches"))
         assert check == {}
+
+
+def test_pods_notice_that_a_peers_machine_is_gone(objects: list[Object]) -> None:
+    """By the kernel's keep-alive: gRPC clients of Custos ask for it, and have no other way to notice."""
+    for item, pod in pod_templates(objects):
+        sysctls = {s["name"]: int(s["value"]) for s in pod["spec"]["securityContext"]["sysctls"]}
+        idle, interval, probes = (sysctls[f"net.ipv4.tcp_keepalive_{key}"] for key in ("time", "intvl", "probes"))
+        assert idle + interval * probes <= 30, name(item)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from bootstrap.inventory import Inventory
-from tests.lab.cluster import Cluster
+from tests.lab.cluster import Cluster, is_ready, wait_for
 from tests.lab.failover import Group, Report, lab
 
 Show = Callable[[str, Report, float], None]
@@ -75,6 +75,9 @@ def test_the_primarys_machine_is_powered_off(group: Group, show: Show) -> None:
             lab("power-on", machine)
     show(f"{machine} powered off", report, group.wait_until_whole())
     judge(group, report)
+    # A service's one gRPC connection to a pod that is gone must not outlive it.
+    wait_for("all pods ready", lambda: all(map(is_ready, group.cluster.pods(group.namespace))), seconds=420, steady=5)
+    assert "Phase:          Succeeded" in group.cluster.helm("test", group.release, "-n", group.namespace)
 
 
 def test_all_pods_are_deleted_at_once(group: Group, show: Show) -> None:
