@@ -6,7 +6,6 @@ from pathlib import Path
 from lab.commands import run
 
 SUITE = "trixie"
-MIRROR = "http://deb.debian.org/debian"
 USER = "ubuntu"
 USER_ID = 1000
 HERE = Path(__file__).parent

@@ -1,13 +1,13 @@
 """The Debian root that machines are overlays of: built once into the cache, keyed by what goes into it."""
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from lab import builder, debian, lock, paths
 from lab.errors import LabError
+from lab.mirror import debian_mirror
 
 
 def path() -> Path:
@@ -52,16 +52,15 @@ def _bootstrap(root: Path, lab: str, locks: tuple[int, int], say: Callable[[str]
     scratch = root.with_suffix(".scratch")
     scratch.mkdir(parents=True)
     scratch.chmod(0o755)  # apt gives up its privileges and must still enter
-    mirror = os.environ.get("CUSTOS_LAB_MIRROR", debian.MIRROR)
     command = [
         *("unshare", "--mount", "--propagation", "private", "--"),
-        *debian.bootstrap_command(root, mirror),
+        *debian.bootstrap_command(root, debian_mirror()),
     ]
     code, said = builder.run(lab, command, locks, lambda line: _tell(line, say), {"TMPDIR": str(scratch)})
     if code != 0:
         raise LabError(
             f"mmdebstrap could not build the root of the machines (exit {code}):\n" + "\n".join(said[-8:]),
-            "see whether `apt-get update` works here; CUSTOS_LAB_MIRROR=URL names another mirror of Debian",
+            "see whether `apt-get update` works here; CUSTOS_DEBIAN_MIRROR=URL names another mirror of Debian",
         )
     shutil.rmtree(scratch)
 

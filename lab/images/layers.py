@@ -15,10 +15,10 @@ from lab.commands import run
 from lab.errors import LabError
 from lab.images.archive import Layer, measure
 from lab.images.recipes import CHECKOUT, HERE, Maven, Recipe, chain, layer_key
+from lab.mirror import debian_mirror
 from tools import ensure
 from tools.cache import cache_root, step
 
-MIRROR = os.environ.get("CUSTOS_DEBIAN_MIRROR", "http://deb.debian.org/debian")
 # What was made while a layer was built gets this time, so that a layer does not depend on when that was.
 # Files of packages keep theirs: compiled Python is used only if its source has the time of compiling.
 EPOCH = 1767225600  # 2026-01-01
@@ -76,7 +76,7 @@ def _make(recipe: Recipe, home: Path) -> None:
             if recipe.script:
                 _script(recipe, work)
         except LabError as error:
-            remedy = f"its packages come from {MIRROR} (CUSTOS_DEBIAN_MIRROR names another mirror); run again"
+            remedy = f"its packages come from {debian_mirror()} (CUSTOS_DEBIAN_MIRROR names another mirror); run again"
             raise LabError(f"layer {recipe.name}: {error.what}", remedy) from error
         _clean(work / "root")
         _put(recipe, work)
@@ -100,7 +100,7 @@ def _debian(wanted: dict[str, object], root: Path) -> None:
             "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*",
             "--dpkgopt=path-exclude=/usr/share/info/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
             "--aptopt=Acquire::Languages none",
-            str(wanted["suite"]), str(root), MIRROR,
+            str(wanted["suite"]), str(root), debian_mirror(),
         ]
     )  # fmt: skip
     # Mount points for what a running container gets from outside.
@@ -116,7 +116,7 @@ def _script(recipe: Recipe, work: Path) -> None:
     environment = {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "DEBIAN_FRONTEND": "noninteractive",
-        "DEBIAN_MIRROR": MIRROR,
+        "DEBIAN_MIRROR": debian_mirror(),
         "LC_ALL": "C.UTF-8",
         **{name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")},
     }
