@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import cgroups, disks, host, paths, quantity
+from lab import cgroups, disks, host, quantity
 from lab.description import Lab
+from tools.cache import cache_root
 
 ELSEWHERE = "to install on any cluster that you have: `python -m bootstrap apply inventories/existing.yaml`"
 # A lab that exists has taken most of its disk already; machines need this much to go on.
@@ -121,7 +122,7 @@ def _disk(lab: Lab, state: Path) -> Iterator[Lack]:
     installed = set(disks.names(state))
     complete = installed >= {machine.name for machine in lab.machines}
     needed = SPARE_DISK if complete else lab.needs_disk
-    for folder, what in ((state, "machines' disks"), (paths.cache(), "cache")):
+    for folder, what in ((state, "machines' disks"), (cache_root(), "cache")):
         there = next(parent for parent in (folder, *folder.parents) if parent.exists())
         free = shutil.disk_usage(there).free
         if free < needed:

@@ -3,22 +3,19 @@
 import os
 from pathlib import Path
 
+from tools.cache import cache_root
+
 DEFAULT_FILE = Path(__file__).parent / "lab.yaml"
-
-
-def cache() -> Path:
-    """What is built once and outlives every lab: `$XDG_CACHE_HOME/custos-platform`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "custos-platform"
 
 
 def roots() -> Path:
     """The Debian roots that machines are overlays of, one folder a key."""
-    return cache() / "roots"
+    return cache_root() / "roots"
 
 
 def bundle() -> Path:
     """The folder whose link `current` leads to the bundle of artifacts that the machines see."""
-    return cache() / "bundle"
+    return cache_root() / "bundle"
 
 
 def lab_file() -> Path:

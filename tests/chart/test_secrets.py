@@ -22,6 +22,7 @@ import pytest
 from tests.chart.conftest import PROJECT
 from tests.chart.helm import NAMESPACE, Object, find, kind
 from tests.chart.kubernetes_api import ApiServer, api_server
+from tools.cache import cache_root
 
 SCRIPT = PROJECT / "generator/blueprint/files/make_secrets.py"
 JKS_TRUST = (3, 2)  # the openssl that can mark entries as trusted for Java
@@ -42,8 +43,7 @@ def openssl(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if own and openssl_version(own) >= JKS_TRUST:
         (folder / "openssl").symlink_to(own)
         return folder
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "custos-platform"
-    for root in sorted(cache.glob("roots/*/usr/bin/openssl")):
+    for root in sorted(cache_root().glob("roots/*/usr/bin/openssl")):
         system = root.parents[2]
         loader = next(iter(system.glob("lib*/ld-linux-*")), None)
         libraries = next(iter(system.glob("usr/lib/*/libcrypto.so.3")), None)
