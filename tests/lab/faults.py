@@ -12,6 +12,15 @@ from tests.lab.stores.base import Pod, Store, name_of
 Leaders = Mapping[Store, Pod]
 # Ours alone, so that taking it away takes nothing else.
 TABLE = "custos_partition"
+RULES = """\
+table inet {table} {{
+    chain forward {{
+        type filter hook forward priority -10
+        ip saddr {address} ip daddr {{ {peers} }} drop
+        ip daddr {address} ip saddr {{ {peers} }} drop
+    }}
+}}
+"""
 
 
 @dataclass(frozen=True)
@@ -70,12 +79,9 @@ def partition(leaders: Leaders, mends: ExitStack) -> None:
         machine, address = machine_of(pod), pod["status"]["podIP"]
         peers = ", ".join(peer["status"]["podIP"] for peer in store.peers(pod))
         table = f"{TABLE}_{store.name}"
+        rules = RULES.format(table=table, address=address, peers=peers)
+        on_machine(machine, f"nft -f - <<'RULES'\n{rules}RULES\n")
         mends.callback(on_machine, machine, f"nft delete table inet {table}")
-        rules = (
-            f"table inet {table} {{ chain forward {{ type filter hook forward priority -10; "
-            f"ip saddr {address} ip daddr {{ {peers} }} drop; ip daddr {address} ip saddr {{ {peers} }} drop; }} }}"
-        )
-        on_machine(machine, f"nft -f - <<'RULES'\n{rules}\nRULES\n")
 
 
 FAULTS = {
