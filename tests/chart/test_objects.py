@@ -30,6 +30,7 @@ SERVICES = [
     "custos-user-management-service",
     "custos-user-profile-core-service",
 ]
+SECRETS = ["custos-secrets", "custos-secrets-renewal"]
 EXPECTED = {
     "ConfigMap": [
         "custos-configuration",
@@ -39,17 +40,19 @@ EXPECTED = {
         "custos-mysql-settings",
         "custos-scripts",
         "custos-secrets",
+        "custos-secrets-renewal",
         "custos-test",
     ],
+    "CronJob": ["custos-secrets-renewal"],
     "Deployment": SERVICES,
     "Job": ["custos-secrets"],
-    "NetworkPolicy": [*SERVICES, "custos-default-deny", "custos-mysql", "custos-secrets", "custos-test"],
+    "NetworkPolicy": [*SERVICES, "custos-default-deny", "custos-mysql", *SECRETS, "custos-test"],
     "Pod": ["custos-test"],
     "PodDisruptionBudget": [*SERVICES, "custos-mysql"],
-    "Role": ["custos-cluster-management-core-service", "custos-mysql", "custos-secrets"],
-    "RoleBinding": ["custos-cluster-management-core-service", "custos-mysql", "custos-secrets"],
+    "Role": ["custos-cluster-management-core-service", "custos-mysql", *SECRETS],
+    "RoleBinding": ["custos-cluster-management-core-service", "custos-mysql", *SECRETS],
     "Service": [*SERVICES, "custos-mysql", "custos-mysql-primary", "custos-mysql-replicas"],
-    "ServiceAccount": [*SERVICES, "custos-mysql", "custos-secrets", "custos-test"],
+    "ServiceAccount": [*SERVICES, "custos-mysql", *SECRETS, "custos-test"],
     "StatefulSet": ["custos-mysql"],
 }
 
