@@ -10,7 +10,7 @@ apt-get update
 apt-get install --yes --no-install-recommends postgresql-common
 sed -ri 's/#(create_main_cluster) .*$/\1 = false/' /etc/postgresql-common/createcluster.conf
 apt-get install --yes --no-install-recommends postgresql-17 curl \
-  python3 python3-psycopg2 python3-urllib3 python3-yaml python3-click python3-prettytable python3-dateutil python3-psutil
+  python3 python3-psycopg2 python3-urllib3 python3-yaml python3-click python3-prettytable python3-dateutil python3-psutil python3-ydiff
 
 packages=$(python3 -c 'import sysconfig; print("/usr/local/lib/python%s/dist-packages" % sysconfig.get_python_version())')
 install -d "$packages"
