@@ -1,4 +1,4 @@
-"""Writes rows to PostgreSQL, as `PGPASSWORD=… python -m tests.clients.postgresql --host H --user U --database D --ca F`.
+"""Writes rows to PostgreSQL: `PGPASSWORD=… python -m tests.clients.postgresql --host H --user U … --ca FILE`.
 
 Runs in a pod of the store's own image, which has psycopg2.
 """
