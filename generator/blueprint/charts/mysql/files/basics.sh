@@ -30,6 +30,13 @@ die() {
   exit 1
 }
 
+# due NAME SECONDS: true at most once in that many seconds.
+declare -A last_time=()
+due() {
+  ((SECONDS - ${last_time[$1]:--1000} >= $2)) || return
+  last_time[$1]=$SECONDS
+}
+
 # sql_quote TEXT: TEXT as a string of SQL, with its quotes.
 sql_quote() {
   local text=${1//\\/\\\\}

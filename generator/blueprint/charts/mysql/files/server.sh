@@ -9,6 +9,17 @@ readonly STATE_QUERY="SELECT CONCAT_WS('|',
   @@super_read_only, COUNT(*), COALESCE(SUM(member_state = 'UNREACHABLE'), 0))
   FROM performance_schema.replication_group_members;"
 
+# The ordinals of the members in the own view, as SQL; the names of pods end with them.
+readonly ORDINALS="GROUP_CONCAT(REGEXP_SUBSTR(SUBSTRING_INDEX(member_host, '.', 1), '[0-9]+\$') SEPARATOR ' ')"
+
+# The ordinals of all members in the view of a primary that has the majority; nothing where this member is none.
+readonly VIEW_QUERY="SELECT IF(SUM(member_state = 'UNREACHABLE') * 2 < COUNT(*)
+  AND SUM(member_id = @@server_uuid AND member_state = 'ONLINE' AND member_role = 'PRIMARY') = 1, $ORDINALS, '')
+  FROM performance_schema.replication_group_members;"
+
+# The ordinals of all other members in the own view.
+readonly OTHERS_QUERY="SELECT COALESCE($ORDINALS, '') FROM performance_schema.replication_group_members WHERE member_id <> @@server_uuid;"
+
 # All transactions that a member has: executed, or received and certified but not yet applied.
 readonly SET_QUERY="REPLACE(GTID_SUBTRACT(CONCAT(@@gtid_executed, ',', COALESCE((SELECT received_transaction_set
   FROM performance_schema.replication_connection_status WHERE channel_name = 'group_replication_applier'), '')), ''), '\\n', '')"
