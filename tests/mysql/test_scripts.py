@@ -617,7 +617,8 @@ def volume(tmp_path: Path) -> subprocess.CompletedProcess[str]:
     script = f"""source {FILES}/volume.sh
         initialise() {{ echo initialised; echo new >"$1/mysql.ibd"; }}
         prepare_volume"""
-    return shell("basics.sh", script, {"VOLUME_DIR": str(tmp_path)}, check=False)
+    variables = {"VOLUME_DIR": str(tmp_path), "RUN_DIR": str(tmp_path)}
+    return shell("basics.sh", script, variables, check=False)
 
 
 @pytest.mark.parametrize("there", ["nothing", "an empty data directory", "lost+found"])
@@ -633,6 +634,62 @@ def test_what_a_killed_initialisation_left_is_made_anew(tmp_path: Path) -> None:
     (tmp_path / "data.new/half").write_text("")
     assert volume(tmp_path).stdout == "initialised\n"
     assert not (tmp_path / "data/half").exists() and not (tmp_path / "data.new").exists()
+
+
+HISTORY = '{"upgrade_history":[{"version":"8.4.6","initialize":true,"u":[{"version_with_update":"8.4.6.0"}]},%s]}'
+
+
+@pytest.mark.parametrize(
+    ("own", "newest", "refused"),
+    [
+        ("9.7.4", "9.7.4-2", False),
+        ("9.7.3", "9.7.4-2", False),  # within one release
+        ("9.10.1", "9.7.4-2", False),
+        ("8.4.6", "9.7.4-2", True),
+        ("9.7.4", "9.10.0", True),
+        ("9.7.4", None, False),  # no list: data of before 8.4
+    ],
+)
+def test_an_older_mysqld_does_not_touch_newer_data(tmp_path: Path, own: str, newest: str | None, refused: bool) -> None:
+    (tmp_path / "data").mkdir()
+    if newest:
+        (tmp_path / "data/mysql_upgrade_history").write_text(HISTORY % f'{{"version":"{newest}"}}')
+    script = f"""source {FILES}/volume.sh; mysqld() {{ echo "/usr/sbin/mysqld  Ver {own} for Linux on x86_64 (X)"; }}
+        refuse_newer_data; echo goes on"""
+    variables = {"VOLUME_DIR": str(tmp_path), "RUN_DIR": str(tmp_path)}
+    done = shell("basics.sh", script, variables, check=False)
+    assert (done.returncode == 1) is refused and (done.stdout == "goes on\n") is not refused, done.stderr
+    if refused:
+        assert "no older release can open it. Nothing has been changed" in (tmp_path / "failure").read_text()
+
+
+def restarts(tmp_path: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """Runs run.sh's main with a mysqld that is `script`; nothing in it waits."""
+    run = tmp_path / "run"
+    run.mkdir(exist_ok=True)
+    around = f"""prepare_volume() {{ :; }}; obey() {{ :; }}; sleep() {{ echo "pause $1"; }}
+        mysqld() {{ {script}; }}; main"""
+    return shell("run.sh", around, {"RUN_DIR": str(run), "VOLUME_DIR": str(tmp_path)}, check=False)
+
+
+def test_a_mysqld_that_is_killed_again_and_again_surfaces(tmp_path: Path) -> None:
+    """As for lack of memory: the kubelet's restarts show that, a loop of ours would not."""
+    done = restarts(tmp_path, "exit 137")
+    assert done.returncode == 1
+    assert [line for line in done.stdout.splitlines() if line.startswith("pause")] == [
+        f"pause {i}" for i in range(1, 5)
+    ]
+    failure = (tmp_path / "run/failure").read_text()
+    assert "mysqld has ended 5 times within" in failure and "status 137" in failure and "are free" in failure
+
+
+def test_a_mysqld_that_the_agent_had_killed_starts_again_at_once(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    script = f"""echo x >>{count}; (($(wc -l <{count}) < 8)) || {{ kill -TERM "$MYSQLD_PARENT_PID"; exit 0; }}
+        : >"$RUN_DIR/killed"; exit 137"""
+    done = restarts(tmp_path, script)
+    assert done.returncode == 0 and "pause 1" not in done.stdout, done.stderr
+    assert len(count.read_text().split()) == 8
 
 
 @pytest.mark.parametrize("missing", ["root-password", "replication-password", "agent-password"])

@@ -186,12 +186,14 @@ step() {
   if ! observe; then
     role=''
     set_label '' || true
+    [[ ! -s $RUN_DIR/failure ]] || ! due failure 300 || event Warning MysqldStopped "$(<"$RUN_DIR/failure")"
     return 0
   fi
   if [[ -e $RUN_DIR/leaving ]]; then
     leave
     observe || return 0
   fi
+  ! due certificates 5 || take_certificates
   role=''
   case $member_state in
     ONLINE)

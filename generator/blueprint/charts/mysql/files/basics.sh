@@ -30,6 +30,12 @@ die() {
   exit 1
 }
 
+# fail MESSAGE…: as die, where it is mysqld's container that ends: the agent makes an event of it.
+fail() {
+  printf '%s' "$*" >"$RUN_DIR/failure"
+  die "$@"
+}
+
 # due NAME SECONDS: true at most once in that many seconds.
 declare -A last_time=()
 due() {

@@ -81,7 +81,7 @@ main() {
   local status started failures=0
   trap stop TERM INT
   umask 027
-  rm -f "$RUN_DIR"/{leaving,left}
+  rm -f "$RUN_DIR"/{leaving,left,failure}
   obey
   mapfile -t options < <(member_options)
   while [[ -z $stopping ]]; do
@@ -103,7 +103,7 @@ main() {
     elif [[ -e $RUN_DIR/killed ]]; then
       : # by the agent: it did start
     elif ((++failures >= QUICK_FAILURES)); then
-      die "mysqld has ended $failures times within $QUICK_SECONDS s of its start; its own messages above say why"
+      fail "mysqld has ended $failures times within $QUICK_SECONDS s of its start, the last time with status $status ($(free_space)); its messages in the log of the container mysql say why"
     else
       sleep "$failures"
     fi

@@ -80,6 +80,21 @@ peer_sql() {
   timeout 8 mysql --defaults-file="$RUN_DIR/agent/peer.cnf" --host="$1" --batch --raw --skip-column-names --connect-timeout=3 --execute="$2" 2>&1
 }
 
+# take_certificates: lets mysqld take over certificates that have changed in their files, without a restart; connections that are open stay so. Once
+# also at the start of this script, for mysqld may have started with others. A key that does not fit changes nothing in mysqld.
+certificates_sum=''
+take_certificates() {
+  local sum output
+  sum=$(cat "$TLS_DIR"/{ca.crt,tls.crt,tls.key} | sha256sum) || return 0
+  [[ $sum != "$certificates_sum" ]] || return 0
+  if ! output=$(local_sql <<<'ALTER INSTANCE RELOAD TLS;'); then
+    ! due certificates-event 300 || event Warning CertificateRefused "mysqld keeps its certificate, for it cannot use the one in the Secret: ${output##*$'\n'}"
+    return 0
+  fi
+  [[ -z $certificates_sum ]] || event Normal CertificateTaken "mysqld has taken over the certificate that has changed in its Secret"
+  certificates_sum=$sum
+}
+
 # subset A B: true when the set of transactions A is contained in B.
 subset() {
   ask "SELECT GTID_SUBSET($(sql_quote "$1"), $(sql_quote "$2"));" && [[ $ANSWER == 1 ]]
