@@ -82,6 +82,13 @@ def needed_stores(context: Context) -> Iterator[Finding]:
                 f"{title} runs in this release and is also said to be elsewhere",
                 mend=f"empty {address} or set {name}.enabled to false",
             )
+        elif here and name in without:
+            yield context.finding(
+                "custos.withoutStores",
+                f"{title} is said to be absent, yet it runs in this release",
+                found=show(name),
+                mend=f"take {name} out of custos.withoutStores or set {name}.enabled to false",
+            )
         elif name in without:
             written = _written(context.values, given)
             if written:
