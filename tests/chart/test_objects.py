@@ -34,6 +34,8 @@ EXPECTED = {
     "ConfigMap": [
         "custos-configuration",
         "custos-grpc-web-proxy-config",
+        "custos-kafka-options",
+        "custos-kafka-program",
         "custos-mysql-options",
         "custos-mysql-scripts",
         "custos-mysql-settings",
@@ -43,14 +45,14 @@ EXPECTED = {
     ],
     "Deployment": SERVICES,
     "Job": ["custos-secrets"],
-    "NetworkPolicy": [*SERVICES, "custos-default-deny", "custos-mysql", "custos-secrets", "custos-test"],
+    "NetworkPolicy": [*SERVICES, "custos-default-deny", "custos-kafka", "custos-mysql", "custos-secrets", "custos-test"],
     "Pod": ["custos-test"],
-    "PodDisruptionBudget": [*SERVICES, "custos-mysql"],
+    "PodDisruptionBudget": [*SERVICES, "custos-kafka", "custos-mysql"],
     "Role": ["custos-cluster-management-core-service", "custos-mysql", "custos-secrets"],
     "RoleBinding": ["custos-cluster-management-core-service", "custos-mysql", "custos-secrets"],
-    "Service": [*SERVICES, "custos-mysql", "custos-mysql-primary", "custos-mysql-replicas"],
-    "ServiceAccount": [*SERVICES, "custos-mysql", "custos-secrets", "custos-test"],
-    "StatefulSet": ["custos-mysql"],
+    "Service": [*SERVICES, "custos-kafka", "custos-kafka-nodes", "custos-mysql", "custos-mysql-primary", "custos-mysql-replicas"],
+    "ServiceAccount": [*SERVICES, "custos-kafka", "custos-mysql", "custos-secrets", "custos-test"],
+    "StatefulSet": ["custos-kafka", "custos-mysql"],
 }
 
 

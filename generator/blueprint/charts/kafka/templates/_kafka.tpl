@@ -202,7 +202,7 @@ spec:
           lifecycle:
             preStop:
               exec:
-                command: [/bin/bash, /custos/scripts/prestop.sh, "9080", "240"]
+                command: [/bin/bash, /custos/program/prestop.sh, "9080", "240"]
           {{- include "common.probes" (dict "startup" (dict "httpGet" (dict "path" "/live" "port" "state")) "readiness" (dict "httpGet" (dict "path" "/ready" "port" "state")) "liveness" (dict "httpGet" (dict "path" "/live" "port" "state"))) | nindent 10 }}
           resources:
             {{- include "common.resources" (dict "resources" .resources) | nindent 12 }}
@@ -211,7 +211,6 @@ spec:
           volumeMounts:
             - {name: data, mountPath: /var/lib/kafka}
             - {name: program, mountPath: /custos/program, readOnly: true}
-            - {name: scripts, mountPath: /custos/scripts, readOnly: true}
             - {name: config, mountPath: /etc/custos/config, readOnly: true}
             - {name: secret, mountPath: /etc/custos/kafka, readOnly: true}
             - {name: tls, mountPath: /etc/custos/tls, readOnly: true}
@@ -220,9 +219,6 @@ spec:
         - name: program
           configMap:
             name: {{ include "common.name" (dict "context" $root "name" "kafka-program") }}
-        - name: scripts
-          configMap:
-            name: {{ include "common.name" (dict "context" $root "name" "kafka-scripts") }}
         - name: config
           configMap:
             name: {{ include "common.name" (dict "context" $root "name" "kafka-options") }}
