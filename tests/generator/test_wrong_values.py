@@ -68,7 +68,7 @@ URL = "allowed: http:// or https://, a host and perhaps a port and path, without
         ),
         pytest.param(
             "mysqll: {}",
-            "mysqll: unknown key; allowed: global, mysql, kafka, custos, secrets; did you mean mysql?",
+            "mysqll: unknown key; allowed: global, mysql, postgresql, kafka, custos, secrets; did you mean mysql?",
             id="misspelt section",
         ),
         pytest.param(
@@ -162,9 +162,9 @@ URL = "allowed: http:// or https://, a host and perhaps a port and path, without
             id="MySQL cannot be left out",
         ),
         pytest.param(
-            "custos: {withoutStores: [smtp, smtp, keycloak, vault, cilogon]}",
+            "custos: {withoutStores: [kafka, kafka, keycloak, vault, smtp, cilogon]}",
             "custos.withoutStores: has an item twice; "
-            'found ["smtp", "smtp", "keycloak", "vault", "cilogon"]; mend: keep one of them',
+            'found ["kafka", "kafka", "keycloak", "vault", "smtp", "cilogon"]; mend: keep one of them',
             id="a store twice",
         ),
         pytest.param(
@@ -206,7 +206,7 @@ custos:
 
 
 def test_a_misspelt_list_does_not_blame_the_stores_in_it(findings_of: Findings) -> None:
-    findings = findings_of("custos: {withoutStore: [keycloak, vault, smtp, cilogon]}")
+    findings = findings_of("custos: {withoutStore: [keycloak, vault, kafka, smtp, cilogon]}")
     assert len(findings) == 1
     assert findings[0].endswith("did you mean custos.withoutStores?")
 
