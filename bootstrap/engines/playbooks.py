@@ -9,6 +9,10 @@ from bootstrap.context import Context
 from bootstrap.inventory import Inventory
 from bootstrap.probe import MODULES, SYSCTLS
 
+# How long kube-proxy collects changes before it writes them. Its own second would be part of every fail-over, whose
+# new primary is a change of a Service's endpoints.
+SERVICE_SYNC = "100ms"
+
 
 def variables(inventory: Inventory) -> dict[str, Any]:
     """What the playbooks are told about the whole cluster."""
@@ -29,7 +33,7 @@ def variables(inventory: Inventory) -> dict[str, Any]:
         "custos_mirrors": inventory.containerd["mirrors"],
         "custos_ignore_preflight_errors": list(cluster.ignore_preflight_errors),
         "custos_kubelet": dict(cluster.kubelet),
-        "custos_kube_proxy": {"mode": "iptables", **cluster.kube_proxy},
+        "custos_kube_proxy": {"mode": "iptables", "iptables": {"minSyncPeriod": SERVICE_SYNC}, **cluster.kube_proxy},
         "custos_network": {
             "podCidr": network.pod_cidr,
             "serviceCidr": network.service_cidr,

@@ -172,6 +172,25 @@ def test_random_keys_are_long_different_and_safe_everywhere(cluster: Cluster) ->
     assert all(re.fullmatch(rb"[A-Za-z0-9]{32}", value) for value in data.values())
 
 
+@pytest.mark.parametrize(
+    ("how", "pattern"),
+    [
+        ({"random": 20}, "[A-Za-z0-9]{20}"),
+        ({"uuid": True}, "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"),
+        ({"base64": 32}, "[A-Za-z0-9+/]{43}="),
+        ({"base64url": 16}, "[A-Za-z0-9_][A-Za-z0-9_-]{21}"),
+        ({"text": "admin"}, "admin"),
+    ],
+)
+def test_each_kind_of_key_looks_as_its_program_wants_it(how: dict[str, Any], pattern: str) -> None:
+    assert re.fullmatch(pattern, load_script().make_value(how).decode())
+
+
+def test_an_unknown_kind_of_key_is_named() -> None:
+    with pytest.raises(ValueError, match="no such kind of key: rnadom"):
+        load_script().make_value({"rnadom": 20})
+
+
 def test_a_new_key_is_added_and_the_old_ones_stay(cluster: Cluster) -> None:
     entry = {"name": "custos-mysql-users", "keys": {"old": {"random": 16}}}
     cluster.run([entry])

@@ -1,7 +1,9 @@
 """Makes the Secrets that are missing: passwords, the internal CA, its certificates and trust stores.
 
 What is there is never changed. Argument: a JSON file with a list of entries. Each has a `name` and one of
-  keys: {KEY: {random: LENGTH}}   a random text for each key; missing keys of a Secret that exists are added
+  keys: {KEY: {KIND: …}}          a value for each key; missing keys of a Secret that exists are added. Kinds:
+                                  random: LENGTH (letters and digits), uuid: true, base64: BYTES (random
+                                  bytes), base64url: BYTES (the same without padding), text: TEXT (no secret)
   authority: {commonName, days}   ca.crt, ca.key
   certificate: {authority, commonName, dnsNames, days}
                                   tls.crt, tls.key, ca.crt, signed by the authority of that name
@@ -30,6 +32,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -131,6 +134,25 @@ def random_text(length: int) -> bytes:
     """Letters and digits: safe in URLs, option files and SQL."""
     alphabet = string.ascii_letters + string.digits
     return "".join(secrets.choice(alphabet) for _ in range(length)).encode()
+
+
+def make_value(how: dict[str, Any]) -> bytes:
+    """The value of one key, of one of the kinds that the head of this file names. Raises ValueError for others."""
+    ((kind, wanted),) = how.items()
+    if kind == "random":
+        return random_text(wanted)
+    if kind == "uuid":
+        return str(uuid.uuid4()).encode()
+    if kind == "base64":
+        return base64.b64encode(secrets.token_bytes(wanted))
+    if kind == "base64url":
+        # Programs take a value that begins with a dash for an option.
+        while (value := base64.urlsafe_b64encode(secrets.token_bytes(wanted)).rstrip(b"=")).startswith(b"-"):
+            pass
+        return value
+    if kind == "text":
+        return str(wanted).encode()
+    raise ValueError(f"no such kind of key: {kind}")
 
 
 def openssl(*arguments: str, folder: Path, password: str = "") -> None:
@@ -291,7 +313,7 @@ class Keeper:
 
     def _missing(self, entry: dict[str, Any], present: Data) -> Data:
         if "keys" in entry:
-            return {key: random_text(how["random"]) for key, how in entry["keys"].items() if key not in present}
+            return {key: make_value(how) for key, how in entry["keys"].items() if key not in present}
         if present:
             return {}
         makers: dict[str, Callable[[Path], Data]] = {
