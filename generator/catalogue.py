@@ -140,6 +140,11 @@ class Catalogue:
         return [{"service": name, **service["mysql"]} for name, service in self.services.items() if "mysql" in service]
 
     @property
+    def mounts(self) -> list[dict[str, str]]:
+        """Vault's mount of each service that has one."""
+        return [{"service": name, **service["vault"]} for name, service in self.services.items() if "vault" in service]
+
+    @property
     def optional_stores(self) -> list[str]:
         """Stores that an installation may do without."""
         return [name for name, store in self.stores.items() if store["optional"]]
