@@ -145,6 +145,11 @@ class Catalogue:
         return [{"service": name, **service["vault"]} for name, service in self.services.items() if "vault" in service]
 
     @property
+    def here(self) -> dict[str, dict[str, Any]]:
+        """How clients reach each store that this chart can run."""
+        return {name: store["here"] for name, store in self.stores.items() if store["deployable"] and "here" in store}
+
+    @property
     def optional_stores(self) -> list[str]:
         """Stores that an installation may do without."""
         return [name for name, store in self.stores.items() if store["optional"]]

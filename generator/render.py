@@ -105,8 +105,8 @@ def _files(sources: Sources, catalogue: Catalogue, schema: ValuesSchema, values:
             yield f"{folder}values.schema.json", schema.as_json(chart).encode()
             yield f"{folder}README.md", _readme(schema, section, chart).encode()
     if "custos" in charts:
-        facts = {"config": catalogue.config, "services": catalogue.services}
-        about = "Every fact of every service, resolved; the templates read it."
+        facts = {"config": catalogue.config, "stores": catalogue.here, "services": catalogue.services}
+        about = "Every fact of every service, resolved, and how this chart's stores are reached; templates read it."
         yield "charts/custos/files/catalogue.yaml", emit.generated_yaml(facts, about).encode()
     if "mysql" in charts:
         about = "The schemas and accounts that the group keeps, one for each service."

@@ -150,8 +150,7 @@ def _put(recipe: Recipe, work: Path) -> None:
         program = str(_parent(root, target))
         run(["gcc", "-static", "-Os", "-s", "-Wall", "-Wextra", "-o", program, str(HERE / source)])
     if recipe.maven:
-        shutil.copyfile(_jar(recipe.maven, work / "maven"), _parent(root, recipe.maven.to))
-        _place(root, recipe.maven.to).chmod(0o644)
+        _copy(_made(recipe.maven, work / "maven"), _parent(root, recipe.maven.to), recipe.maven.owner)
     for target, capability in recipe.mapping("capability").items():
         os.setxattr(_place(root, target), "security.capability", file_capability(capability))
 
@@ -161,7 +160,19 @@ def file_capability(name: str) -> bytes:
     return struct.pack("<5I", 0x02000001, 1 << _CAPABILITIES[name], 0, 0, 0)
 
 
-def _jar(maven: Maven, work: Path) -> Path:
+def _copy(source: Path, target: Path, owner: str) -> None:
+    """A file, or a folder with all that is in it, for `owner` (uid:gid) and everybody to read."""
+    if source.is_dir():
+        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(source, target)
+        target.chmod(0o644)
+    uid, _, gid = owner.partition(":")
+    for path in (target, *target.rglob("*")):
+        os.chown(path, int(uid), int(gid), follow_symlinks=False)
+
+
+def _made(maven: Maven, work: Path) -> Path:
     """Builds the Maven project from a copy of its sources, so that nothing is written into the checkout."""
     for source in maven.sources():
         shutil.copyfile(source, _parent(work, str(source.relative_to(CHECKOUT))))
@@ -171,7 +182,7 @@ def _jar(maven: Maven, work: Path) -> Path:
     if done.returncode != 0:
         last = "\n".join(done.stdout.strip().splitlines()[-15:])
         raise LabError(f"the Maven build of {maven.project} failed:\n{last}", "mend what it names, run again")
-    return project / maven.jar
+    return project / maven.makes
 
 
 def _place(root: Path, path: str) -> Path:

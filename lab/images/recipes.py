@@ -30,12 +30,13 @@ class Image:
 
 @dataclass(frozen=True)
 class Maven:
-    """A Maven project of the checkout; paths are relative to the checkout, `jar` to the project."""
+    """A Maven project of the checkout; paths are relative to the checkout, `makes` to the project."""
 
     project: str
     reads: tuple[str, ...]
-    jar: str
+    makes: str  # a jar, or a folder whose content goes to `to`
     to: str  # in the image
+    owner: str = "0:0"  # uid:gid of what it makes
 
     def sources(self) -> list[Path]:
         """Every file that the build reads, absolute, in a fixed order."""

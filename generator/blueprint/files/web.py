@@ -35,9 +35,9 @@ def call(
     body: Any = None,
     seconds: float = 5,
 ) -> Answer:
-    """Ask `url`, whose certificate must be of the CA in the file `authority`. A body is sent as JSON, bytes as they are.
+    """Ask `url`, whose certificate must be of the CA in the file `authority`.
 
-    Raises OSError where nobody answers within `seconds`.
+    A body is sent as JSON, bytes as they are. Raises OSError where nobody answers within `seconds`.
     """
     request = urllib.request.Request(url, method=method, headers=dict(headers or {}))
     if body is not None:

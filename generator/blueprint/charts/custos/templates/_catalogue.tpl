@@ -34,6 +34,27 @@ custos.without: "true" where a store is knowingly not there.
 {{- if has .store .context.Values.withoutStores }}true{{ end -}}
 {{- end -}}
 
+{{- /*
+custos.store: where the services find a store, as {host, port} and perhaps scheme; `here` is true for the one of this release, which has its `secret` and
+the `podPort`. Nothing where it is knowingly not there.
+  context  the root context
+  store    mysql, keycloak, vault, kafka, smtp
+*/ -}}
+{{- define "custos.store" -}}
+{{- if not (include "custos.without" .) -}}
+{{- $values := .context.Values -}}
+{{- $outside := index (ternary $values $values.global (eq .store "smtp")) .store -}}
+{{- $here := get (.context.Files.Get "files/catalogue.yaml" | fromYaml).stores .store -}}
+{{- if and $here (not $outside.host) -}}
+{{- /* A name with its last dot is in no certificate, so that clients who compare names would refuse it. */ -}}
+{{- $host := include "common.host" (dict "context" .context "name" $here.service "dot" (not $here.scheme)) -}}
+{{- toYaml (merge (dict "here" true "host" $host) $here) -}}
+{{- else -}}
+{{- toYaml $outside -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* custos.publicUrl: the address that users know, without a slash at its end. */ -}}
 {{- define "custos.publicUrl" -}}
 {{- trimSuffix "/" .Values.global.publicUrl -}}
@@ -47,7 +68,7 @@ custos.keycloakUrl: Keycloak's address; the services insist on `/auth/` at its e
 {{- if include "custos.without" (dict "context" . "store" "keycloak") -}}
 https://keycloak.invalid/auth/
 {{- else -}}
-{{- with .Values.global.keycloak }}{{ .scheme }}://{{ include "common.urlHost" .host }}:{{ .port }}/auth/{{ end -}}
+{{- with include "custos.store" (dict "context" . "store" "keycloak") | fromYaml }}{{ .scheme }}://{{ include "common.urlHost" .host }}:{{ .port }}/auth/{{ end -}}
 {{- end -}}
 {{- end -}}
 
@@ -56,7 +77,7 @@ https://keycloak.invalid/auth/
 {{- if include "custos.without" (dict "context" . "store" "vault") -}}
 https://vault.invalid:8200
 {{- else -}}
-{{- with .Values.global.vault }}{{ .scheme }}://{{ include "common.urlHost" .host }}:{{ .port }}{{ end -}}
+{{- with include "custos.store" (dict "context" . "store" "vault") | fromYaml }}{{ .scheme }}://{{ include "common.urlHost" .host }}:{{ .port }}{{ end -}}
 {{- end -}}
 {{- end -}}
 
@@ -68,7 +89,7 @@ always does, and a port where nothing listens.
 {{- if include "custos.without" (dict "context" . "store" "kafka") -}}
 localhost:9092
 {{- else -}}
-{{- with .Values.global.kafka }}{{ include "common.urlHost" .host }}:{{ .port }}{{ end -}}
+{{- with include "custos.store" (dict "context" . "store" "kafka") | fromYaml }}{{ include "common.urlHost" .host }}:{{ .port }}{{ end -}}
 {{- end -}}
 {{- end -}}
 
@@ -86,9 +107,9 @@ custos.configUrl: the config server's address.
 http://{{ include "common.host" (dict "context" .context "name" .service.config) }}:9000
 {{- end -}}
 
-{{- /* custos.mysqlHost: where the services find MySQL. */ -}}
-{{- define "custos.mysqlHost" -}}
-{{- include "common.urlHost" (default (include "common.host" (dict "context" . "name" "mysql-primary")) .Values.global.mysql.host) -}}
+{{- /* custos.mysqlAddress: where the services find MySQL, as host:port. */ -}}
+{{- define "custos.mysqlAddress" -}}
+{{- with include "custos.store" (dict "context" . "store" "mysql") | fromYaml }}{{ include "common.urlHost" .host }}:{{ .port }}{{ end -}}
 {{- end -}}
 
 {{- /*
@@ -106,7 +127,7 @@ connections to a machine that died.
 {{- else -}}
 {{- $parameters = prepend $parameters "sslMode=REQUIRED" -}}
 {{- end -}}
-jdbc:mysql://{{ include "custos.mysqlHost" .context }}:{{ $mysql.port }}/{{ .schema }}?{{ join "&" $parameters }}
+jdbc:mysql://{{ include "custos.mysqlAddress" .context }}/{{ .schema }}?{{ join "&" $parameters }}
 {{- end -}}
 
 {{- /* custos.mysqlTruststore: the trust store for MySQL: the internal CA alone, or that of the MySQL outside. */ -}}
@@ -125,8 +146,15 @@ custos.secretName: the Secret that serves a purpose, or nothing where its store 
 {{- include "common.name" (dict "context" .context "name" "truststore") -}}
 {{- else if eq .purpose "mysql" -}}
 {{- default (include "common.name" (dict "context" .context "name" "mysql-users")) $global.mysql.existingSecret -}}
-{{- else if not (include "custos.without" (dict "context" .context "store" .purpose)) -}}
-{{- (index (ternary .context.Values $global (has .purpose (list "cilogon" "smtp"))) .purpose).existingSecret -}}
+{{- else if eq .purpose "cilogon" -}}
+{{- if not (include "custos.without" (dict "context" .context "store" "cilogon")) -}}
+{{- .context.Values.cilogon.existingSecret -}}
+{{- end -}}
+{{- else -}}
+{{- $store := include "custos.store" (dict "context" .context "store" .purpose) | fromYaml -}}
+{{- $own := $store.secret | default "" -}}
+{{- if $own -}}{{- $own = include "common.name" (dict "context" .context "name" $own) -}}{{- end -}}
+{{- default $own $store.existingSecret -}}
 {{- end -}}
 {{- end -}}
 
@@ -143,12 +171,12 @@ custos.storePeer: where a store is, as {to, ports} for common.networkPolicy; emp
 to: [{host: {{ regexReplaceAll ":[0-9]+$" $url.host "" }}}]
 ports: [{{ default (ternary "80" "443" (eq $url.scheme "http")) (regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host)) }}]
 {{- else -}}
-{{- $store := index (ternary $values $values.global (eq .store "smtp")) .store -}}
-{{- if $store.host }}
+{{- $store := include "custos.store" . | fromYaml -}}
+{{- if $store.here }}
+to: [{chart: {{ .store }}}]
+ports: [{{ $store.podPort }}]
+{{- else if $store.host }}
 to: [{host: {{ $store.host | quote }}}]
-ports: [{{ $store.port }}]
-{{- else if eq .store "mysql" }}
-to: [{chart: mysql}]
 ports: [{{ $store.port }}]
 {{- end }}
 {{- end }}

@@ -44,7 +44,7 @@ custos.waits: what must be there before a service starts, as conditions of files
 - http={{ include "custos.configUrl" . }}/{{ .service.application }}/{{ .context.Values.profile }},{{ include "custos.revision" . }}
 {{- end }}
 {{- if .service.mysql }}
-- tcp={{ include "custos.mysqlHost" .context }}:{{ .context.Values.global.mysql.port }}
+- tcp={{ include "custos.mysqlAddress" .context }}
 {{- end }}
 {{- end -}}
 

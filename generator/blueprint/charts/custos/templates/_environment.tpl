@@ -46,14 +46,18 @@ MYSQL_TRUSTSTORE_PASSWORD: {secret: {{ $root.Values.global.mysql.caSecret }}, ke
 {{- end }}
 {{- if $service.vault }}
 SPRING_CLOUD_VAULT_URI: {{ include "custos.vaultUrl" $root }}
-SPRING_CLOUD_VAULT_AUTHENTICATION: TOKEN
 SPRING_CLOUD_VAULT_GENERIC_ENABLED: "false"
 # Always: the path that is baked into the image is relative and leads nowhere.
 SPRING_CLOUD_VAULT_SSL_TRUSTSTORE: file:{{ include "custos.truststorePath" $root }}
 SPRING_CLOUD_VAULT_SSL_TRUSTSTOREPASSWORD: {secret: {{ include "custos.secretName" (dict "context" $root "purpose" "truststore") }}, key: password}
-{{- if include "custos.without" (dict "context" $root "store" "vault") }}
+{{- $vault := include "custos.store" (dict "context" $root "store" "vault") | fromYaml }}
+SPRING_CLOUD_VAULT_AUTHENTICATION: {{ ternary "KUBERNETES" "TOKEN" (default false $vault.here) }}
+{{- if not $vault }}
 SPRING_CLOUD_VAULT_TOKEN: absent
 MANAGEMENT_HEALTH_VAULT_ENABLED: "false"
+{{- else if $vault.here }}
+# The login is the pod's own account; the role is called as the service.
+SPRING_CLOUD_VAULT_KUBERNETES_ROLE: {{ .name }}
 {{- else }}
 SPRING_CLOUD_VAULT_TOKEN: {secret: {{ include "custos.secretName" (dict "context" $root "purpose" "vault") }}, key: token}
 {{- end }}

@@ -1,16 +1,16 @@
-"""Beside each Vault: initialises it once, unseals it, sets it up, and sees to it that a dead active node is replaced soon.
+"""Beside each Vault: initialises it once, unseals it, sets it up, and has a dead active node replaced soon.
 
 Every second it looks at its own Vault. What it does depends on what that is:
-  any       a certificate that changed in its file is taken over (SIGHUP)
-  not initialised  (seal kubernetesSecret, first pod only) it is initialised: first the Secret is marked, which proves that it can be
-            written; the answer lies in the pod's memory until it is in the Secret. Never where the Secret holds keys
-            already, or the storage anything
-  sealed    (seal kubernetesSecret) it is unsealed with the Secret's key
-  standby   the active node is watched. Where it is gone or sealed for HOLDER_GONE_SECONDS, its lock in Consul is given back; otherwise nobody
-            could be active before the lock's session ends, half a minute and more. This is safe: Vault writes only
-            while its session holds the lock (Consul checks that with each write)
-  active    the other pods lose the label that clients find the active one by; mounts, policies and logins are made as
-            wanted; the root token of the initialisation is revoked and forgotten
+  any        a certificate that changed in its file is taken over (SIGHUP)
+  not initialised  (seal kubernetesSecret, first pod only) it is initialised: first the Secret is marked, which proves
+             that it can be written; the answer lies in the pod's memory until it is in the Secret. Never where the
+             Secret holds keys already, or the storage anything
+  sealed     (seal kubernetesSecret) it is unsealed with the Secret's key
+  standby    the active node is watched. Where it is gone or sealed for HOLDER_GONE_SECONDS, its lock in Consul is
+             given back; otherwise nobody could be active before the lock's session ends, half a minute and more.
+             This is safe: Vault writes only while its session holds the lock (Consul checks that with each write)
+  active     the other pods lose the label that clients find the active one by; mounts, policies and logins are made
+             as wanted; the root token of the initialisation is revoked and forgotten
 
 Environment: POD_NAME, PODS (names of all, spaces between), NAMESPACE, SECRET, SEAL, CONSUL (URL). Files: see setup.py.
 """
@@ -124,8 +124,8 @@ def unseal(name: str) -> None:
         raise Halt(
             f"Vault is sealed and Secret {name} holds no unseal-key."
             + (
-                " The pod ended in the moment between initialising and saving: nobody has the key and nothing is in"
-                " this Vault yet. Remove what lies in Consul and it is initialised anew: consul kv delete -recurse vault/"
+                " The pod ended in the moment between initialising and saving: nobody has the key, and nothing is in"
+                " this Vault yet. Remove it from Consul, and it is initialised anew: consul kv delete -recurse vault/"
                 if there.get("state") == "initialising"
                 else " Restore the Secret from a backup"
             )

@@ -1,9 +1,9 @@
 """Vault's way to Consul: listens on localhost and passes connections on to a Consul server that works.
 
-Vault knows one address of its storage only. A Service in that place would send a part of the connections to a machine that is
-gone, and those that are open would hang there for minutes. This asks each server every second whether it answers; what goes
-through one that no longer does is closed at once, so that Vault opens it anew, through another. TLS is between Vault and Consul,
-end to end: nothing is read here.
+Vault knows one address of its storage only. A Service in that place would send a part of the connections to a machine
+that is gone, and those that are open would hang there for minutes. This asks each server every second whether it
+answers; what goes through one that no longer does is closed at once, so that Vault opens it anew, through another. TLS
+is between Vault and Consul, end to end: nothing is read here.
 
 Environment: SERVERS (a host name that stands for all of them), PORT (of the servers, and of localhost). File: their CA.
 """

@@ -1,7 +1,7 @@
-"""Brings a Vault to what WANTED says: mounts, policies, logins by Kubernetes, the audit log. Changes nothing that is right.
+"""Brings a Vault to what WANTED says: mounts, policies, logins by Kubernetes, the audit log. Mends only what differs.
 
-`python3 setup.py` in a pod of Vault asks for nothing and reads a root token (or one with the same rights) from standard input,
-uses it and revokes it: for the seals where people initialise Vault. Otherwise the keeper uses this file.
+`python3 setup.py` in a pod of Vault reads a root token (or one with the same rights) from standard input, uses it and
+revokes it: for the seals where people initialise Vault. Otherwise the keeper uses this file.
 """
 
 from __future__ import annotations
