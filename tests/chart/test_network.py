@@ -10,6 +10,7 @@ import pytest
 
 from tests.chart.conftest import Case
 from tests.chart.helm import Object, find, kind, name, pod_templates, selects
+from tests.chart.test_rules import SET_BY_AGENTS
 
 Peer = dict[str, Any]
 
@@ -62,6 +63,7 @@ def custos_edges(objects: list[Object]) -> set[tuple[str, str, int]]:
 def expected_edges(catalogue: dict[str, Any], objects: list[Object]) -> set[tuple[str, str, int]]:
     """What the catalogue says, among the services that run."""
     running = {i["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"] for i in kind(objects, "Deployment")}
+    here = {i["metadata"]["labels"]["app.kubernetes.io/name"] for i in kind(objects, "StatefulSet")}
     config = next(n for n, s in catalogue["services"].items() if s["kind"] == "config")
     edges = set()
     for service, facts in catalogue["services"].items():
@@ -70,8 +72,10 @@ def expected_edges(catalogue: dict[str, Any], objects: list[Object]) -> set[tupl
         edges |= {(service, peer, 7000) for peer in facts.get("peers", []) if peer in running}
         if "application" in facts and service != config and facts.get("configClient", True):
             edges.add((service, config, 9000))
-        if "mysql" in facts and kind(objects, "StatefulSet"):
+        if "mysql" in facts and "mysql" in here:
             edges.add((service, "mysql", 3306))
+        if "vault" in facts and "vault" in here:
+            edges.add((service, "vault", 8200))
     return edges
 
 
@@ -118,7 +122,7 @@ def test_the_test_pod_reaches_every_service(objects: list[Object]) -> None:
         pods = [
             pod["metadata"]["labels"]
             for item, pod in pod_templates(objects)
-            if selects({"matchLabels": {k: v for k, v in selector.items() if k != "role"}}, pod["metadata"]["labels"])
+            if selects({"matchLabels": {k: v for k, v in selector.items() if k not in SET_BY_AGENTS}}, pod["metadata"]["labels"])
         ]
         for labels in pods:
             ports = {p["port"] for p in service["spec"]["ports"]} & {3306, 7000, 8080, 9000, 40000, 50000}

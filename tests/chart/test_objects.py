@@ -30,9 +30,13 @@ SERVICES = [
     "custos-user-management-service",
     "custos-user-profile-core-service",
 ]
+VAULT_AND_CONSUL = ["custos-consul", "custos-consul-snapshot", "custos-vault"]
+VAULT_SERVICES = ["custos-consul", "custos-vault", "custos-vault-internal"]
 EXPECTED = {
     "ConfigMap": [
         "custos-configuration",
+        "custos-consul-config",
+        "custos-consul-wanted",
         "custos-grpc-web-proxy-config",
         "custos-mysql-options",
         "custos-mysql-scripts",
@@ -40,17 +44,20 @@ EXPECTED = {
         "custos-scripts",
         "custos-secrets",
         "custos-test",
+        "custos-vault-config",
+        "custos-vault-wanted",
     ],
+    "ClusterRoleBinding": ["custos-custos-vault-token-review"],
     "Deployment": SERVICES,
     "Job": ["custos-secrets"],
-    "NetworkPolicy": [*SERVICES, "custos-default-deny", "custos-mysql", "custos-secrets", "custos-test"],
+    "NetworkPolicy": [*SERVICES, *VAULT_AND_CONSUL, "custos-default-deny", "custos-mysql", "custos-secrets", "custos-test"],
     "Pod": ["custos-test"],
-    "PodDisruptionBudget": [*SERVICES, "custos-mysql"],
-    "Role": ["custos-cluster-management-core-service", "custos-mysql", "custos-secrets"],
-    "RoleBinding": ["custos-cluster-management-core-service", "custos-mysql", "custos-secrets"],
-    "Service": [*SERVICES, "custos-mysql", "custos-mysql-primary", "custos-mysql-replicas"],
-    "ServiceAccount": [*SERVICES, "custos-mysql", "custos-secrets", "custos-test"],
-    "StatefulSet": ["custos-mysql"],
+    "PodDisruptionBudget": [*SERVICES, *VAULT_AND_CONSUL, "custos-mysql"],
+    "Role": ["custos-cluster-management-core-service", "custos-mysql", "custos-secrets", "custos-vault"],
+    "RoleBinding": ["custos-cluster-management-core-service", "custos-mysql", "custos-secrets", "custos-vault"],
+    "Service": [*SERVICES, "custos-mysql", "custos-mysql-primary", "custos-mysql-replicas", *VAULT_SERVICES],
+    "ServiceAccount": [*SERVICES, *VAULT_AND_CONSUL, "custos-mysql", "custos-secrets", "custos-test"],
+    "StatefulSet": ["custos-mysql", *VAULT_AND_CONSUL],
 }
 
 

@@ -72,7 +72,8 @@ def test_notes_say_what_to_do_next(chart: Chart) -> None:
     ).partition("NOTES:")[2]
     assert "helm test custos --namespace custos" in notes
     assert "/user-management" in notes
-    assert "NOT there, and known to be so (custos.withoutStores): keycloak, vault, kafka, smtp, cilogon" in notes
+    assert "NOT there, and known to be so (custos.withoutStores): keycloak, kafka, smtp, cilogon" in notes
+    assert "WARNING" in notes and "custos-vault-unseal" in notes and "TokenReview" in notes
     assert "custos-ca" in notes and "custos-truststore" in notes
 
 
@@ -85,13 +86,20 @@ REFUSED = [
     (
         ["custos.withoutStores=null"],
         [
-            "8 finding(s)",
+            "6 finding(s)",
             "global.keycloak.host: found nothing while iam-admin-core-service, identity-core-service need",
-            "global.vault.existingSecret: found nothing while credential-store-core-service, resource-",
             "custos.smtp.host: found nothing while custos-messaging-core-service need smtp",
             "or put kafka into custos.withoutStores",
         ],
     ),
+    (
+        ["vault.enabled=false"],
+        ["global.vault.existingSecret: found nothing while credential-store-core-service, resource-"],
+    ),
+    (["consul.enabled=false"], ["consul.enabled: found false while vault.enabled is true"]),
+    (["consul.enabled=false", "global.consul.host=c"], ["global.consul.existingSecret: found nothing while"]),
+    (["global.consul.host=c"], ['global.consul.host: found "c" while consul.enabled is true']),
+    (["vault.seal.type=kms"], ['vault.seal.options: found nothing while vault.seal.type is "kms"']),
     (["custos.profile=production"], ['custos.profile: found "production"', "keep `custos`"]),
 ]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from web import Answer, call
 
-WANTED = Path("/etc/custos/wanted/wanted.json")
+WANTED = Path("/etc/custos/wanted/vault.json")
 AUTHORITY = "/etc/custos/tls/ca.crt"
 VAULT = "https://localhost:8200/v1"
 ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
