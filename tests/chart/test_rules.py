@@ -226,7 +226,8 @@ def test_a_token_only_where_there_are_rights(objects: list[Object]) -> None:
         assert account["automountServiceAccountToken"] is False, name(account)
     for item, pod in pod_templates(objects):
         # Vault knows some services by their account: that needs a token, and no right.
-        logs_in = any(e["name"] == "SPRING_CLOUD_VAULT_KUBERNETES_ROLE" for c in containers(pod) for e in c.get("env", []))
+        variables = {entry["name"] for container in containers(pod) for entry in container.get("env", [])}
+        logs_in = "SPRING_CLOUD_VAULT_KUBERNETES_ROLE" in variables
         expected = pod["spec"]["serviceAccountName"] in bound or logs_in
         projected = any(
             "serviceAccountToken" in source

@@ -30,7 +30,7 @@ CORE_ONLY = ", ".join(
             "vault: {enabled: false}\n" + WITHOUT + "}",
             [
                 "values.yaml:1: vault.enabled: Vault is needed by credential-store-core-service and "
-                'resource-secret-core-service, but is nowhere; found false; '
+                "resource-secret-core-service, but is nowhere; found false; "
                 "mend: set global.vault.host and global.vault.existingSecret, "
                 "or set vault.enabled to true, or add vault to custos.withoutStores"
             ],
@@ -117,8 +117,8 @@ CORE_ONLY = ", ".join(
         pytest.param(
             "consul: {enabled: false}\nglobal: {consul: {host: c}}\n" + WITHOUT + "}",
             [
-                "values.yaml:2: global.consul.existingSecret: Vault's storage is Consul, but how to log in is not said; "
-                'found ""; mend: make a Secret with vault-token and name it here'
+                "values.yaml:2: global.consul.existingSecret: Vault's storage is Consul, but how to log in is not said"
+                '; found ""; mend: make a Secret with vault-token and name it here'
             ],
             id="Vault's storage elsewhere without a login",
         ),
@@ -298,7 +298,8 @@ def test_against_an_inventory(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("inventory.yaml").write_text(inventory)
-    Path("values.yaml").write_text("mysql: {replicas: 3}\nconsul: {replicas: 1}\nvault: {replicas: 2}\n" + WITHOUT + "}")
+    few = "consul: {replicas: 1}\nvault: {replicas: 2}\n"
+    Path("values.yaml").write_text("mysql: {replicas: 3}\n" + few + WITHOUT + "}")
     found = check_values([Path("values.yaml")], Path("inventory.yaml"))
     assert [str(finding) for finding in found] == findings
 
