@@ -40,7 +40,7 @@ def machine_of(pod: Pod) -> str:
 def kill(leaders: Leaders, _: ExitStack) -> None:
     """SIGKILL to the leader's server."""
     for store, pod in leaders.items():
-        store.kubectl("exec", name_of(pod), "-c", store.container, "--", *store.shell, store.kill_command())
+        store.kill(pod)
 
 
 def delete(leaders: Leaders, _: ExitStack) -> None:

@@ -44,6 +44,7 @@ class ClientPod:
     image: str = ""  # the toolbox, unless the client needs more than Python's standard library
     python: str = "python3"
     user: int = 1000
+    account: str = ""  # ServiceAccount whose token it has, where it logs in by that
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,10 @@ class Store(ABC):
     @abstractmethod
     def kill_command(self) -> str:
         """The shell command that kills (SIGKILL) the server in its container."""
+
+    def kill(self, pod: Pod) -> None:
+        """SIGKILL to the server of this member."""
+        self.kubectl("exec", name_of(pod), "-c", self.container, "--", *self.shell, self.kill_command())
 
     @property
     def selector(self) -> str:
@@ -216,7 +221,8 @@ class Store(ABC):
         spec = {
             "restartPolicy": "Never",
             "enableServiceLinks": False,
-            "automountServiceAccountToken": False,
+            "automountServiceAccountToken": bool(client.account),
+            **({"serviceAccountName": client.account} if client.account else {}),
             "affinity": affinity if avoid else {},
             "securityContext": {
                 "runAsNonRoot": True,
