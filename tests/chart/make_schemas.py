@@ -21,6 +21,7 @@ VERSIONS = ["v1.32.13", "v1.34.4", "v1.37.2"]
 KINDS = {
     "ClusterRoleBinding": ("rbac.authorization.k8s.io", "v1"),
     "ConfigMap": ("", "v1"),
+    "CronJob": ("batch", "v1"),
     "Deployment": ("apps", "v1"),
     "Job": ("batch", "v1"),
     "NetworkPolicy": ("networking.k8s.io", "v1"),

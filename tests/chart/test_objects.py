@@ -30,49 +30,80 @@ SERVICES = [
     "custos-user-management-service",
     "custos-user-profile-core-service",
 ]
-VAULT_AND_CONSUL = ["custos-consul", "custos-consul-snapshot", "custos-vault"]
-VAULT_SERVICES = ["custos-consul", "custos-vault", "custos-vault-internal"]
-EXPECTED = {
+# The platform itself and the services, then what each store adds.
+PLATFORM = {
     "ConfigMap": [
         "custos-configuration",
-        "custos-consul-config",
-        "custos-consul-wanted",
         "custos-grpc-web-proxy-config",
-        "custos-mysql-options",
-        "custos-mysql-scripts",
-        "custos-mysql-settings",
         "custos-scripts",
         "custos-secrets",
+        "custos-secrets-renewal",
         "custos-test",
-        "custos-vault-config",
-        "custos-vault-wanted",
     ],
-    "ClusterRoleBinding": ["custos-custos-vault-token-review"],
+    "CronJob": ["custos-secrets-renewal"],
     "Deployment": SERVICES,
     "Job": ["custos-secrets"],
     "NetworkPolicy": [
         *SERVICES,
-        *VAULT_AND_CONSUL,
         "custos-default-deny",
-        "custos-mysql",
         "custos-secrets",
+        "custos-secrets-renewal",
         "custos-test",
     ],
     "Pod": ["custos-test"],
-    "PodDisruptionBudget": [*SERVICES, *VAULT_AND_CONSUL, "custos-mysql"],
-    "Role": ["custos-cluster-management-core-service", "custos-mysql", "custos-secrets", "custos-vault"],
-    "RoleBinding": ["custos-cluster-management-core-service", "custos-mysql", "custos-secrets", "custos-vault"],
-    "Service": [*SERVICES, "custos-mysql", "custos-mysql-primary", "custos-mysql-replicas", *VAULT_SERVICES],
-    "ServiceAccount": [*SERVICES, *VAULT_AND_CONSUL, "custos-mysql", "custos-secrets", "custos-test"],
-    "StatefulSet": ["custos-mysql", *VAULT_AND_CONSUL],
+    "PodDisruptionBudget": SERVICES,
+    "Role": ["custos-cluster-management-core-service", "custos-secrets", "custos-secrets-renewal"],
+    "RoleBinding": ["custos-cluster-management-core-service", "custos-secrets", "custos-secrets-renewal"],
+    "Service": SERVICES,
+    "ServiceAccount": [*SERVICES, "custos-secrets", "custos-secrets-renewal", "custos-test"],
 }
+MYSQL = {
+    "ConfigMap": ["custos-mysql-options", "custos-mysql-scripts", "custos-mysql-settings"],
+    "NetworkPolicy": ["custos-mysql"],
+    "PodDisruptionBudget": ["custos-mysql"],
+    "Role": ["custos-mysql"],
+    "RoleBinding": ["custos-mysql"],
+    "Service": ["custos-mysql", "custos-mysql-primary", "custos-mysql-replicas"],
+    "ServiceAccount": ["custos-mysql"],
+    "StatefulSet": ["custos-mysql"],
+}
+POSTGRESQL = {
+    "ConfigMap": ["custos-postgresql-scripts", "custos-postgresql-settings"],
+    "NetworkPolicy": ["custos-postgresql"],
+    "PodDisruptionBudget": ["custos-postgresql"],
+    "Role": ["custos-postgresql"],
+    "RoleBinding": ["custos-postgresql"],
+    "Service": ["custos-postgresql", "custos-postgresql-primary", "custos-postgresql-replicas"],
+    "ServiceAccount": ["custos-postgresql"],
+    "StatefulSet": ["custos-postgresql"],
+}
+CONSUL = {
+    "ConfigMap": ["custos-consul-config", "custos-consul-wanted"],
+    "NetworkPolicy": ["custos-consul", "custos-consul-snapshot"],
+    "PodDisruptionBudget": ["custos-consul", "custos-consul-snapshot"],
+    "Service": ["custos-consul"],
+    "ServiceAccount": ["custos-consul", "custos-consul-snapshot"],
+    "StatefulSet": ["custos-consul", "custos-consul-snapshot"],
+}
+VAULT = {
+    "ClusterRoleBinding": ["custos-custos-vault-token-review"],
+    "ConfigMap": ["custos-vault-config", "custos-vault-wanted"],
+    "NetworkPolicy": ["custos-vault"],
+    "PodDisruptionBudget": ["custos-vault"],
+    "Role": ["custos-vault"],
+    "RoleBinding": ["custos-vault"],
+    "Service": ["custos-vault", "custos-vault-internal"],
+    "ServiceAccount": ["custos-vault"],
+    "StatefulSet": ["custos-vault"],
+}
+PARTS = [PLATFORM, MYSQL, POSTGRESQL, CONSUL, VAULT]
 
 
 def test_objects_of_production(prod: list[Object]) -> None:
     found: dict[str, list[str]] = {}
     for item in prod:
         found.setdefault(item["kind"], []).append(item["metadata"]["name"])
-    assert {kind: sorted(names) for kind, names in found.items()} == {
-        kind: sorted(names) for kind, names in EXPECTED.items()
-    }
+    kinds = {kind for part in PARTS for kind in part}
+    expected = {kind: sorted(name for part in PARTS for name in part.get(kind, [])) for kind in kinds}
+    assert {kind: sorted(names) for kind, names in found.items()} == expected
     assert len(SERVICES) == 24

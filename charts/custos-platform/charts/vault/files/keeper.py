@@ -141,6 +141,7 @@ class Holder:
         self._session = ""
         self._gone_since: float | None = None
         self._idle_since: float | None = None
+        self._was_active = False
 
     def watch(self) -> None:
         """Look at the active node once; give its lock back where it is surely gone. Raises OSError, Refused."""
@@ -149,7 +150,7 @@ class Holder:
         entry = answer.body[0] if answer.fine and answer.body else {}
         session = entry.get("Session", "")
         if session != self._session:
-            self._session, self._gone_since, self._idle_since = session, None, None
+            self._session, self._gone_since, self._idle_since, self._was_active = session, None, None, False
         if not session or not address:
             return
         now = time.monotonic()
@@ -159,8 +160,10 @@ class Holder:
             state = {"sealed": True, "standby": True}
         if not state["sealed"] and not state["standby"]:
             self._gone_since = self._idle_since = None
+            self._was_active = True
             return
-        if state["sealed"] and self._gone_since is None:
+        # One that was active under this session and no longer is has lost it, whatever Consul still says.
+        if (state["sealed"] or self._was_active) and self._gone_since is None:
             self._gone_since = now
         if self._idle_since is None:
             self._idle_since = now

@@ -80,6 +80,7 @@ make Secrets. One that is made anew harms nothing: the keeper then asks for the 
         "address" (include "vault.consulUrl" .)
         "path" "vault/"
         "tls_ca_file" "/etc/custos/consul/ca.crt"
+        "session_ttl" "10s"
         "lock_wait_time" "5s"))
       "service_registration" (dict "kubernetes" dict)
       "telemetry" (dict "disable_hostname" true) -}}
