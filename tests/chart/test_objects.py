@@ -77,6 +77,14 @@ POSTGRESQL = {
     "ServiceAccount": ["custos-postgresql"],
     "StatefulSet": ["custos-postgresql"],
 }
+KAFKA = {
+    "ConfigMap": ["custos-kafka-options", "custos-kafka-program"],
+    "NetworkPolicy": ["custos-kafka"],
+    "PodDisruptionBudget": ["custos-kafka"],
+    "Service": ["custos-kafka", "custos-kafka-nodes"],
+    "ServiceAccount": ["custos-kafka"],
+    "StatefulSet": ["custos-kafka"],
+}
 CONSUL = {
     "ConfigMap": ["custos-consul-config", "custos-consul-wanted"],
     "NetworkPolicy": ["custos-consul", "custos-consul-snapshot"],
@@ -96,7 +104,7 @@ VAULT = {
     "ServiceAccount": ["custos-vault"],
     "StatefulSet": ["custos-vault"],
 }
-PARTS = [PLATFORM, MYSQL, POSTGRESQL, CONSUL, VAULT]
+PARTS = [PLATFORM, MYSQL, POSTGRESQL, KAFKA, CONSUL, VAULT]
 
 
 def test_objects_of_production(prod: list[Object]) -> None:
