@@ -66,7 +66,6 @@ STORE_PORTS = {"mysql": 3306, "kafka": 9092}
 def expected_edges(catalogue: dict[str, Any], objects: list[Object]) -> set[tuple[str, str, int]]:
     """What the catalogue says, among the services that run."""
     running = {i["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"] for i in kind(objects, "Deployment")}
-    here = {i["metadata"]["labels"]["app.kubernetes.io/name"] for i in kind(objects, "StatefulSet")}
     config = next(n for n, s in catalogue["services"].items() if s["kind"] == "config")
     edges = set()
     for service, facts in catalogue["services"].items():

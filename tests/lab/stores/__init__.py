@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.lab.stores.base import Store
-from tests.lab.stores.kafka import Kafka
 from tests.lab.stores.consul import Consul
+from tests.lab.stores.kafka import Kafka
 from tests.lab.stores.mysql import Mysql
 from tests.lab.stores.postgresql import Postgresql
 from tests.lab.stores.vault import Vault
