@@ -85,7 +85,26 @@ KAFKA = {
     "ServiceAccount": ["custos-kafka"],
     "StatefulSet": ["custos-kafka"],
 }
-PARTS = [PLATFORM, MYSQL, POSTGRESQL, KAFKA]
+CONSUL = {
+    "ConfigMap": ["custos-consul-config", "custos-consul-wanted"],
+    "NetworkPolicy": ["custos-consul", "custos-consul-snapshot"],
+    "PodDisruptionBudget": ["custos-consul", "custos-consul-snapshot"],
+    "Service": ["custos-consul"],
+    "ServiceAccount": ["custos-consul", "custos-consul-snapshot"],
+    "StatefulSet": ["custos-consul", "custos-consul-snapshot"],
+}
+VAULT = {
+    "ClusterRoleBinding": ["custos-custos-vault-token-review"],
+    "ConfigMap": ["custos-vault-config", "custos-vault-wanted"],
+    "NetworkPolicy": ["custos-vault"],
+    "PodDisruptionBudget": ["custos-vault"],
+    "Role": ["custos-vault"],
+    "RoleBinding": ["custos-vault"],
+    "Service": ["custos-vault", "custos-vault-internal"],
+    "ServiceAccount": ["custos-vault"],
+    "StatefulSet": ["custos-vault"],
+}
+PARTS = [PLATFORM, MYSQL, POSTGRESQL, KAFKA, CONSUL, VAULT]
 
 
 def test_objects_of_production(prod: list[Object]) -> None:
