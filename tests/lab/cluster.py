@@ -17,9 +17,9 @@ class CommandFailed(AssertionError):
     """A command of a test ended with an error; the message holds all that it said."""
 
 
-def run(command: list[str], *, stdin: str | None = None, seconds: float = 300) -> str:
+def run(command: list[str], *, stdin: str | None = None, seconds: float = 300, cwd: Path | None = None) -> str:
     """Run `command` and return its standard output; CommandFailed with both streams otherwise."""
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=seconds, check=False)
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=seconds, check=False, cwd=cwd)
     if done.returncode != 0:
         raise CommandFailed(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -63,9 +63,7 @@ class Cluster:
 
     def helm(self, *arguments: str, seconds: float = 1200) -> str:
         """Run helm; returns its standard output."""
-        return run(
-            [str(tools.ensure("helm")), "--kubeconfig", str(self.kubeconfig), *arguments], seconds=seconds
-        )
+        return run([str(tools.ensure("helm")), "--kubeconfig", str(self.kubeconfig), *arguments], seconds=seconds)
 
     def get(self, *arguments: str) -> Any:
         """`kubectl get … -o json`, parsed."""

@@ -447,7 +447,7 @@ class Rig:
             self.enter(
                 [
                     sys.executable,
-                    str(Path(__file__).with_name("writer.py")),
+                    *("-m", "tests.clients.mysql"),
                     f"--host={SERVICE}",
                     f"--user={user}",
                     f"--database={schema}",
@@ -455,7 +455,11 @@ class Rig:
                     *arguments,
                 ]
             ),
-            env={"MYSQL_PASSWORD": f"{service}-of-the-rig", "PATH": os.environ["PATH"]},
+            env={
+                "MYSQL_PASSWORD": f"{service}-of-the-rig",
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(REPOSITORY),
+            },
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -1,0 +1,78 @@
+"""One fault, under clients that write to every store that it concerns: what they saw, and when all was well again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from tests.lab.faults import Fault, machine_of, machines_struck
+from tests.lab.stores.base import Report, Store, name_of
+from tests.lab.trace import traced
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one store went through; points in time are seconds since 1970."""
+
+    store: str
+    fault: str
+    leader: str
+    machine: str
+    struck: float
+    mended: float  # when a fault that needs mending was mended, clients having written again
+    whole_after: float  # seconds from the strike until every member was back
+    report: Report
+    divergence: list[str]
+    trace: list[tuple[float, str, str]]
+
+    @property
+    def pause(self) -> float:
+        """Seconds without an acknowledged write."""
+        return self.report.gap
+
+    def __str__(self) -> str:
+        return (
+            f"{self.store}, {self.fault} ({self.leader}): {self.pause:.1f} s without writes, whole after"
+            f" {self.whole_after:.0f} s, {self.report.acknowledged} acknowledged, {len(self.report.missing)} lost"
+        )
+
+
+def experiment(fault: Fault, stores: Sequence[Store], seconds: float = 420) -> list[Outcome]:
+    """Strike all `stores` with `fault` and wait, `seconds` at most each time, until they are whole again.
+
+    What must be mended by hand (power, network, room) is mended once every client writes again. Raises
+    AssertionError where a store does not come back.
+    """
+    for store in stores:
+        store.wait_until_whole(seconds)
+    leaders = {store: store.leader() for store in stores}
+    with ExitStack() as stack:
+        trace = stack.enter_context(traced(stores[0].cluster, stores[0].namespace))
+        avoid = machines_struck(fault, leaders)
+        clients = [stack.enter_context(store.writing(avoid[0] if len(avoid) == 1 else "")) for store in stores]
+        struck = time.time()
+        with ExitStack() as mends:
+            fault.strike(leaders, mends)
+            done = time.time()
+            for client in clients:
+                client.wait_until_resumed(done, seconds)
+        mended = time.time()
+        wholes = {store: time.time() + store.wait_until_whole(seconds) for store in stores}
+        reports = {client.store: client.finish() for client in clients}
+    return [
+        Outcome(
+            store=store.name,
+            fault=fault.name,
+            leader=name_of(leader),
+            machine=machine_of(leader),
+            struck=struck,
+            mended=mended,
+            whole_after=wholes[store] - struck,
+            report=reports[store],
+            divergence=store.divergence(),
+            trace=[line for line in trace.lines if line[1].startswith((f"{store.workload}-", "Kubernetes"))],
+        )
+        for store, leader in leaders.items()
+    ]

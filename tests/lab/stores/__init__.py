@@ -1,0 +1,9 @@
+"""The stores of the installed platform as the fail-over tests see them: one file each."""
+
+from __future__ import annotations
+
+from tests.lab.stores.base import Store
+from tests.lab.stores.mysql import Mysql
+
+# By the name of the chart. A store that is installed is in every experiment.
+STORES: dict[str, type[Store]] = {kind.name: kind for kind in (Mysql,)}
