@@ -18,6 +18,8 @@ from generator.values import Values
 
 # What mysqld needs besides its buffer pool: with a pool of 128M, 670 to 740 MB were measured in all.
 MYSQL_OVERHEAD = Decimal(600 * 1024**2)
+# A replica of Keycloak takes 514 MB with a heap of 390 MB, and more while it makes its tables.
+KEYCLOAK_MEMORY = Decimal(700 * 1024**2)
 # Where the chart says how many connections mysqld takes, and what the agent, replication and an operator need of them.
 MYSQL_OPTIONS = Path(__file__).parent / "blueprint/charts/mysql/files/my.cnf"
 RESERVED_CONNECTIONS = 10
@@ -140,6 +142,8 @@ def requests_within_limits(context: Context) -> Iterator[Finding]:
         for path in (
             "mysql.resources",
             "mysql.agent.resources",
+            "keycloak.resources",
+            "keycloak.buildResources",
             "custos.resources",
             "custos.sidecarResources",
         )
@@ -216,7 +220,8 @@ def room_on_nodes(context: Context) -> Iterator[Finding]:
     """With `spread: host`, there are as many machines as pods that must not share one."""
     if context.nodes is None:
         return
-    for path, replicas in (("mysql", "mysql.replicas"), ("custos", "custos.replicas")):
+    for path in ("mysql", "keycloak", "custos"):
+        replicas = f"{path}.replicas"
         enabled = context.values.get(f"{path}.enabled")
         count = context.values.get(replicas)
         if enabled and context.values.get(f"{path}.scheduling.spread") == "host" and count > context.nodes:
@@ -226,6 +231,52 @@ def room_on_nodes(context: Context) -> Iterator[Finding]:
                 allowed=f"at most {context.nodes}",
                 mend=f"add workers, lower it, or set {path}.scheduling.spread to preferHost",
             )
+
+
+def cpu_of_keycloak(context: Context) -> Iterator[Finding]:
+    """Custos 1.1 gives each call ten seconds, and what a call that was cut off has half made stays."""
+    limit = quantity.parse(context.values.get("keycloak.resources.limits.cpu"))
+    if context.values.get("keycloak.enabled") and limit is not None and limit < 1:
+        yield context.finding(
+            "keycloak.resources.limits.cpu",
+            "is too little: Custos gives a call ten seconds, and a realm takes a CPU for some of them",
+            allowed="at least 1, or none",
+            mend="leave it out",
+        )
+
+
+def memory_of_keycloak(context: Context) -> Iterator[Finding]:
+    """Java outside its heap takes what the heap's share leaves it."""
+    limit = quantity.parse(context.values.get("keycloak.resources.limits.memory"))
+    if context.values.get("keycloak.enabled") and limit is not None and limit < KEYCLOAK_MEMORY:
+        yield context.finding(
+            "keycloak.resources.limits.memory",
+            "is too little for a replica: it would be killed for lack of memory",
+            allowed=f"at least {quantity.mebibytes(KEYCLOAK_MEMORY)}",
+            mend="raise it",
+        )
+
+
+def database_of_keycloak(context: Context) -> Iterator[Finding]:
+    """Keycloak keeps its data in PostgreSQL, which runs here or is named."""
+    here, host = context.values.get("postgresql.enabled"), context.values.get("global.postgresql.host")
+    if context.values.get("keycloak.enabled") and not here and not host:
+        yield context.finding(
+            "keycloak.enabled",
+            "Keycloak needs PostgreSQL, which is nowhere",
+            mend="set postgresql.enabled to true, or global.postgresql.host to one outside, or switch Keycloak off",
+        )
+
+
+def jar_needs_command(context: Context) -> Iterator[Finding]:
+    """The lenient mapper comes by the command of the chart; an image's own entrypoint knows nothing of it."""
+    mends = context.values.get("custos.mends")
+    if mends["lenientJson"] and not mends["explicitCommand"]:
+        yield context.finding(
+            "custos.mends.lenientJson",
+            "has no effect without custos.mends.explicitCommand",
+            mend="set both to true, or both to false",
+        )
 
 
 def profile_without_fixed_secret(context: Context) -> Iterator[Finding]:
@@ -296,11 +347,14 @@ RULES: Rules = (
     memory_of_mysql,
     connections_to_mysql,
     room_on_nodes,
+    cpu_of_keycloak,
+    memory_of_keycloak,
+    jar_needs_command,
     profile_without_fixed_secret,
     schemes_and_ports,
     recovery_names_a_member,
 )
-RULES_OF_PRESENCE: Rules = (needed_stores, needed_services, sender_of_mails)
+RULES_OF_PRESENCE: Rules = (needed_stores, database_of_keycloak, needed_services, sender_of_mails)
 
 
 def _some(names: list[str]) -> str:

@@ -47,8 +47,11 @@ CASES = [
             "custos.mends.hikariPoolSize=0",
             "custos.mends.actuatorExposure=",
             "custos.mends.explicitCommand=false",
+            "custos.mends.lenientJson=false",
             "custos.mends.healthGroups=false",
             "mysql.invisiblePrimaryKey=false",
+            "keycloak.mends.unmanagedAttributes=false",
+            "keycloak.mends.openidScope=false",
         ),
     ),
     Case(

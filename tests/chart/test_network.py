@@ -72,6 +72,8 @@ def expected_edges(catalogue: dict[str, Any], objects: list[Object]) -> set[tupl
             edges.add((service, config, 9000))
         if "mysql" in facts and kind(objects, "StatefulSet"):
             edges.add((service, "mysql", 3306))
+        if "keycloak" in facts.get("needs", []) and "server" in running:  # Keycloak's is the only Deployment called so
+            edges.add((service, "keycloak", 8443))
     return edges
 
 
