@@ -37,6 +37,7 @@ CASES = [
     Case("external", "external"),
     Case("ci-minimal", "prod", scenario="minimal-values.yaml"),
     Case("ci-mysql-only", "prod", scenario="mysql-only-values.yaml"),
+    Case("ci-keycloak", "prod", scenario="keycloak-values.yaml"),
     Case("long-name", "prod", release=LONGEST_RELEASE),
     Case("other-name", "lab", release="team-a"),
     Case(

@@ -72,7 +72,7 @@ def test_notes_say_what_to_do_next(chart: Chart) -> None:
     ).partition("NOTES:")[2]
     assert "helm test custos --namespace custos" in notes
     assert "/user-management" in notes
-    assert "NOT there, and known to be so (custos.withoutStores): keycloak, vault, kafka, smtp, cilogon" in notes
+    assert "NOT there, and known to be so (custos.withoutStores): vault, kafka, smtp, cilogon" in notes
     assert "custos-ca" in notes and "custos-truststore" in notes
 
 

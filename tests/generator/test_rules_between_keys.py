@@ -12,7 +12,7 @@ from generator.check import check_values
 
 Findings = Callable[[str | bytes], list[str]]
 
-WITHOUT = "custos: {withoutStores: [keycloak, vault, kafka, smtp, cilogon]"
+WITHOUT = "custos: {withoutStores: [vault, kafka, smtp, cilogon]"
 CORE_ONLY = ", ".join(
     f"{name}: {{enabled: false}}"
     for name in (
@@ -27,7 +27,7 @@ CORE_ONLY = ", ".join(
     ("content", "findings"),
     [
         pytest.param(
-            "custos: {withoutStores: [keycloak, kafka, smtp, cilogon]}",
+            "custos: {withoutStores: [kafka, smtp, cilogon]}",
             [
                 "values.yaml: global.vault.host: Vault is needed by credential-store-core-service and "
                 'resource-secret-core-service, but is nowhere; found ""; '
@@ -164,7 +164,7 @@ CORE_ONLY = ", ".join(
             id="plaintext on the port of TLS",
         ),
         pytest.param(
-            "custos: {withoutStores: [keycloak, vault, kafka, cilogon], smtp: {host: m, existingSecret: s}}",
+            "custos: {withoutStores: [vault, kafka, cilogon], smtp: {host: m, existingSecret: s}}",
             [
                 "values.yaml:1: custos.smtp.sender: is missing although there is a mail relay; "
                 'found ""; mend: set it to a mail address'
