@@ -47,7 +47,7 @@ def test_names_of_objects(objects_of: Callable[[Case], list[Object]], release: s
 
 def test_cut_names_stay_different(objects_of: Callable[[Case], list[Object]]) -> None:
     services = kind(objects_of(Case("names", "prod", LONGEST_RELEASE)), "Deployment")
-    assert len({s["metadata"]["name"] for s in services}) == len(services) == 24
+    assert len({s["metadata"]["name"] for s in services}) == len(services) == 25
 
 
 @pytest.mark.parametrize("scenario", sorted(p.name for p in (PROJECT / "generator/blueprint/ci").iterdir()))
@@ -85,8 +85,7 @@ REFUSED = [
     (
         ["custos.withoutStores=null"],
         [
-            "8 finding(s)",
-            "global.keycloak.host: found nothing while iam-admin-core-service, identity-core-service need",
+            "6 finding(s)",
             "global.vault.existingSecret: found nothing while credential-store-core-service, resource-",
             "custos.smtp.host: found nothing while custos-messaging-core-service need smtp",
             "or put kafka into custos.withoutStores",

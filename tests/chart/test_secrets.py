@@ -135,7 +135,7 @@ def cluster(
 @pytest.fixture(scope="session")
 def wanted(prod: list[Object]) -> list[Object]:
     """What production wants."""
-    config = next(i for i in kind(prod, "ConfigMap") if "wanted.json" in i["data"])
+    config = next(i for i in kind(prod, "ConfigMap") if "wanted.json" in i.get("data", {}))
     loaded: list[Object] = json.loads(config["data"]["wanted.json"])
     return loaded
 

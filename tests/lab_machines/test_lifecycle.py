@@ -69,12 +69,18 @@ def test_a_lab_from_up_to_down(lab: Command, state: Path) -> None:
 
     assert must(lab("up")).startswith("nothing to do: all 2 machines run\n")
 
-    assert must(lab("ssh", "t1", "hostname; sudo -n id -u; systemctl is-system-running")) == "t1\n0\nrunning\n"
+    assert (
+        must(lab("ssh", "t1", "hostname; sudo -n id -u; systemctl is-system-running")) == "t1\n0\nrunning\n"
+    )
     assert must(lab("ssh", "t1", "cat /sys/fs/cgroup/memory/memory.limit_in_bytes")) == f"{512 * 2**20}\n"
     must(lab("ssh", "t1", "sudo modprobe overlay && sudo modprobe br_netfilter"))
     must(lab("ssh", "t1", "timeout 5 bash -c '</dev/tcp/10.232.0.12/22'"))
     # Groups begin at the machine, and containers can be put into new ones.
-    must(lab("ssh", "t1", "grep -qx '[0-9]*:memory:/' /proc/1/cgroup || grep -q ':memory:/init' /proc/1/cgroup"))
+    must(
+        lab(
+            "ssh", "t1", "grep -qx '[0-9]*:memory:/' /proc/1/cgroup || grep -q ':memory:/init' /proc/1/cgroup"
+        )
+    )
     must(lab("ssh", "t1", "sudo mkdir /sys/fs/cgroup/memory/try && sudo rmdir /sys/fs/cgroup/memory/try"))
 
 

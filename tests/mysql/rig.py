@@ -85,7 +85,7 @@ class Member:
             layers=lowerdir={self.rig.image},upperdir={self.folder}/upper,workdir={self.folder}/work
             mount -t overlay overlay -o $layers {root}
             mkdir -p {root}/custos/scripts {root}/etc/custos {root}/var/lib/mysql {root}/run/mysqld
-            mount --bind {FILES} {root}/custos/scripts
+            mount --bind {self.rig.folder}/scripts {root}/custos/scripts
             mount --bind {self.rig.folder}/etc {root}/etc/custos
             mount -t tmpfs tmpfs {root}/tmp
             chmod 1777 {root}/tmp
@@ -226,6 +226,8 @@ class Rig:
     def __enter__(self) -> Rig:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)
+        if not (self.folder / "scripts").exists():  # a copy: who works on the scripts does not disturb a rig that runs
+            shutil.copytree(FILES, self.folder / "scripts")
         self.holder = subprocess.Popen(
             [
                 "setpriv",
@@ -469,6 +471,12 @@ class Rig:
         pods = json.loads(self._curl(f"/api/v1/namespaces/{NAMESPACE}/pods"))["items"]
         return {pod["metadata"]["name"]: pod["metadata"]["labels"].get("role", "") for pod in pods}
 
+    def recorded(self) -> frozenset[int]:
+        """The members that the marker names."""
+        name = f"{STATEFULSET}-group"
+        marker = json.loads(self.kubectl(["get", "configmap", "-n", NAMESPACE, name, "-o", "json"]))
+        return frozenset(int(entry.partition("=")[0]) for entry in marker["data"]["members"].split())
+
     def primary(self) -> Member | None:
         """The member whose label says primary, if it is exactly one."""
         found = [member for member in self.members if self.roles().get(member.name) == "primary"]
@@ -484,6 +492,26 @@ class Rig:
         return [f"{item['reason']}: {item['message']}" for item in items]
 
 
+def renew(folder: Path) -> str:
+    """Puts a new certificate of the same CA into `folder`, as the kubelet does: at once. Returns its serial number."""
+    new = folder.with_name("tls.new")
+    shutil.copytree(folder, new)
+    subprocess.run(["bash", "-euo", "pipefail", "-c", f"cd {new}\n{ISSUE}"], check=True, capture_output=True)
+    for name in ("tls.key", "tls.crt"):
+        (new / name).replace(folder / name)
+    shutil.rmtree(new)
+    shown = ["openssl", "x509", "-in", str(folder / "tls.crt"), "-noout", "-serial"]
+    return subprocess.run(shown, check=True, capture_output=True, text=True).stdout.strip().partition("=")[2]
+
+
+ISSUE = """
+openssl req -newkey rsa:2048 -nodes -keyout tls.key -out tls.csr -subj '/CN=custos-mysql'
+openssl x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out tls.crt -days 30
+rm -f tls.csr ca.srl
+chmod 644 tls.key
+"""
+
+
 def certificate(folder: Path) -> None:
     """Writes ca.crt, tls.crt and tls.key of a small CA into `folder`."""
     subprocess.run(
@@ -494,10 +522,7 @@ def certificate(folder: Path) -> None:
             "-c",
             f"""cd {folder}
             openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 30 -subj '/CN=rig CA'
-            openssl req -newkey rsa:2048 -nodes -keyout tls.key -out tls.csr -subj '/CN=custos-mysql'
-            openssl x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out tls.crt -days 30
-            rm -f tls.csr ca.srl
-            chmod 644 tls.key""",
+            {ISSUE}""",
         ],
         check=True,
         capture_output=True,

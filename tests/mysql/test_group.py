@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.mysql.rig import NAMESPACE, STATEFULSET, Member, Rig, wait_for
+from tests.mysql.rig import NAMESPACE, STATEFULSET, Member, Rig, renew, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -61,9 +61,14 @@ def while_writing(rig: Rig, fault: Callable[[], None]) -> dict[str, object]:
     return report
 
 
+def level(rig: Rig) -> None:
+    """Waits until all members have applied the same transactions."""
+    wait_for("all members to be level", lambda: len({transactions(member) for member in rig.members}) == 1)
+
+
 def everywhere(rig: Rig) -> set[str]:
     """The table's contents as each member has them, once all have applied the same transactions."""
-    wait_for("all members to be level", lambda: len({transactions(member) for member in rig.members}) == 1)
+    level(rig)
     table = rig.schemas[0].split()[1]
     return {member.sql(f"CHECKSUM TABLE {table}.writes_of_the_test") for member in rig.members}
 
@@ -256,6 +261,8 @@ def test_one_member_is_gone_for_good(rig: Rig) -> None:
 def test_a_member_whose_data_was_given_up_does_not_return_unseen(rig: Rig) -> None:
     """The new group must not number its transactions as those that only the member left behind has."""
     left, rest = rig.members[2], rig.members[:2]
+    primary(rig).sql("CREATE DATABASE IF NOT EXISTS numbered")  # a group that has only begun has no transaction yet
+    level(rig)
     name = primary(rig).sql("SELECT @@group_replication_group_name")
     for member in rig.members:
         member.kill()
@@ -301,17 +308,163 @@ def waits(member: Member) -> bool:
     return "wait for an answer from" in newest
 
 
-def test_a_new_password_reaches_the_account(rig: Rig) -> None:
+def remove(members: list[Member]) -> None:
+    """What Kubernetes does to the pods of a StatefulSet that is scaled down: all at once; claims stay."""
+    for member in members:
+        rig = member.rig
+        rig.kubectl(["delete", "pod", "-n", NAMESPACE, member.name, "--wait=false", "--grace-period=100"])
+    with ThreadPoolExecutor(len(members)) as pool:
+        list(pool.map(Member.terminate, members))
+    for member in members:
+        member.kill()
+        member.rig.kubectl(
+            ["delete", "pod", "-n", NAMESPACE, member.name, "--ignore-not-found", "--grace-period=0", "--force"]
+        )
+
+
+def bring(member: Member) -> None:
+    """A new pod on the member's claim."""
+    member.rig.create_pod(member)
+    member.start()
+
+
+def test_one_machine_is_drained_and_another_members_mysqld_ends(rig: Rig) -> None:
+    """The two that remain were the whole last group: they go on without a person."""
+    drained = rig.members[2]
+    remove([drained])
+    wait_for("the record of two", lambda: rig.recorded() == {0, 1})
+    rest = rig.members[:2]
+    for victim in (secondary_of(rest, rig), primary(rig)):
+        crash(victim)
+        wait_for("both", lambda: sorted(rig.roles()[member.name] for member in rest) == ["primary", "replica"])
+    bring(drained)
+
+
+def crash(member: Member) -> None:
+    """kill -9 of the member's mysqld; waits until its labels are no longer those of before."""
+    before = member.mysqld()
+    member.kill_mysqld()
+    wait_for("another mysqld", lambda: member.mysqld() not in ("", before))
+    wait_for("the label to go", lambda: member.rig.roles()[member.name] == "")
+
+
+def secondary_of(members: list[Member], rig: Rig) -> Member:
+    """The one of these that is not the primary."""
+    return next(member for member in members if member is not primary(rig))
+
+
+def test_a_member_that_died_is_no_longer_waited_for(rig: Rig) -> None:
+    dead, rest = rig.members[2], rig.members[:2]
+    dead.kill()
+    wait_for("the record of two", lambda: rig.recorded() == {0, 1})
+    for member in rest:
+        member.kill()
+    for member in rest:
+        member.start()
+    wait_for("both", lambda: sorted(rig.roles()[member.name] for member in rest) == ["primary", "replica"])
+    dead.start()
+
+
+def test_replicas_that_are_lowered_during_an_outage_start_nobody_without_those_above(rig: Rig) -> None:
+    wait_for("the record of three", lambda: rig.recorded() == {0, 1, 2})
+    for member in rig.members:
+        member.kill()
+    rig.set("replicas", "1")
+    rig.members[0].start()
+    wait_for("the refusal", lambda: any("and mysql.replicas is only 1" in event for event in rig.events()))
+    assert not running(rig.members[:1])
+    rig.set("replicas", "3")
+    for member in rig.members[1:]:
+        member.start()
+
+
+def test_a_group_is_scaled_down_to_one_member_and_up_again(rig: Rig) -> None:
+    one, others = rig.members[0], rig.members[1:]
+
+    def scale() -> None:
+        rig.set("replicas", "1")
+        remove(others)
+        wait_for("the record of one", lambda: rig.recorded() == {0})
+        assert rig.primary() is one
+        one.kill()
+        one.start()
+        wait_for("the one member, by itself", lambda: rig.primary() is one)
+        rig.set("replicas", "3")
+        for member in others:
+            bring(member)
+
+    while_writing(rig, scale)
+    assert len(everywhere(rig)) == 1
+    assert rig.recorded() == {0, 1, 2}
+
+
+def test_a_new_password_reaches_the_account_and_the_former_one_stays_for_a_while(rig: Rig) -> None:
     service, _, user, _ = rig.schemas[0].split()
     file = rig.folder / "etc/users" / service
     old = file.read_text()
-    client = ["mysql", "--no-defaults", f"--host={primary(rig).address}", f"--user={user}"]
-    file.write_text("another")
+
+    def accepted(password: str) -> bool:
+        client = ["mysql", "--no-defaults", f"--host={primary(rig).address}", f"--user={user}"]
+        command = rig.members[0].inside([*client, f"--password={password}", "--execute=SELECT 1"])
+        return rig.run(command, check=False).returncode == 0
+
     try:
-        command = rig.members[0].inside([*client, "--password=another", "--execute=SELECT 1"])
-        wait_for("the new password", lambda: rig.run(command, check=False).returncode == 0)
+        file.write_text("second")
+        wait_for("the second password", lambda: accepted("second"))
+        assert accepted(old)
+        wait_for("the event", lambda: any(f"{service} has a new password" in event for event in rig.events()))
+        # Another setting changes: that must not end the former one.
+        rig.set("schemas", rig.schemas[0] + "\nother other other -\n")
+        (file.with_name("other")).write_text("p")
+        wait_for("the other schema", lambda: primary(rig).sql("SHOW DATABASES LIKE 'other'") == "other")
+        assert accepted(old) and accepted("second")
+        # A new primary does nothing again that has been done.
+        primary(rig).kill_mysqld()
+        wait_for("a whole group", rig.settled)
+        assert accepted(old) and accepted("second")
+        file.write_text("third")
+        wait_for("the third password", lambda: accepted("third"))
+        assert accepted("second") and not accepted(old)
     finally:
         file.write_text(old)
+        wait_for("the first password", lambda: accepted(old))
+
+
+def test_a_volume_of_a_newer_release_is_left_alone(rig: Rig) -> None:
+    member = secondary(rig)
+    member.terminate()
+    member.kill()
+    history = member.folder / "volume/data/mysql_upgrade_history"
+    before = history.read_text()
+    history.write_text(before.replace('"version":"9.', '"version":"99.'))
+    member.start()
+    wait_for("the event", lambda: any("no older release can open it" in event for event in rig.events()))
+    member.containers["mysql"].wait(60)
+    member.kill()
+    history.write_text(before)
+    member.start()
+
+
+def test_a_new_certificate_is_taken_over_without_a_restart(rig: Rig) -> None:
+    processes = [member.mysqld() for member in rig.members]
+
+    def serial(member: Member) -> str:
+        script = f"echo | openssl s_client -connect {member.address}:3306 -starttls mysql | openssl x509 -noout -serial"
+        return rig.run(["bash", "-c", script], check=False).stdout.strip().partition("=")[2]
+
+    def change() -> None:
+        new = renew(rig.folder / "etc/tls")
+        wait_for("the new certificate everywhere", lambda: {serial(member) for member in rig.members} == {new})
+
+    report = while_writing(rig, change)
+    assert report["gaps"] == [] and report["errors"] == {}
+    assert [member.mysqld() for member in rig.members] == processes
+    # A member that enters with the new one is understood by those that entered with the old one.
+    member = secondary(rig)
+    member.terminate()
+    member.kill()
+    member.start()
+    wait_for("a whole group", rig.settled)
 
 
 def test_empty_volumes_do_not_replace_a_group_that_was(rig: Rig) -> None:

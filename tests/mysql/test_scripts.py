@@ -159,33 +159,23 @@ Answer = tuple[str, int, int, str] | None
 EMPTY: Answer = ("OFFLINE", 0, 0, "")
 DATA: Answer = ("OFFLINE", 0, 0, "u:1-5")
 ONLINE: Answer = ("ONLINE", 1, 0, "u:1-9")
+RECORDED = "yes 0 1 2"  # the marker: whether a group has worked here, and who was in it
+CHOSEN = "bootstrap: mysql.recovery.bootstrapFrom names this member"
 DECISIONS: list[tuple[str, list[Answer], str, str, str, str]] = [
     # what is tried, answers of 0 1 2 (we are 0), largest, marker, override, decision
     ("first start", [EMPTY, EMPTY, EMPTY], "0", "no", "", "bootstrap"),
-    (
-        "first start, one is late",
-        [EMPTY, EMPTY, None],
-        "0",
-        "no",
-        "",
-        "wait for an answer from custos-mysql-2",
-    ),
-    ("all volumes lost", [EMPTY, EMPTY, EMPTY], "0", "yes", "", "stop: every volume is empty"),
-    ("a group works", [EMPTY, ONLINE, None], "1", "yes", "", "join"),
-    ("a group works, another override", [DATA, ONLINE, None], "1", "yes", "0", "join"),
-    (
-        "the group still lists us",
-        [DATA, ("ONLINE", 1, 1, "u:1-9"), ONLINE],
-        "1",
-        "yes",
-        "",
-        "wait until the group",
-    ),
+    ("first start, one is late", [EMPTY, EMPTY, None], "0", "no", "", "wait for an answer from custos-mysql-2"),
+    ("a first start that came to nothing", [EMPTY, EMPTY, EMPTY], "0", "begun 0", "", "bootstrap"),
+    ("all volumes lost", [EMPTY, EMPTY, EMPTY], "0", RECORDED, "", "stop: every volume is empty"),
+    ("a group works", [EMPTY, ONLINE, None], "1", RECORDED, "", "join"),
+    ("a group works that has us no more", [DATA, ONLINE, None], "1", "yes 1 2", "", "join"),
+    ("a group works, another override", [DATA, ONLINE, None], "1", RECORDED, "0", "join"),
+    ("the group lists us", [DATA, ("ONLINE", 1, 1, "u:1-9"), ONLINE], "1", RECORDED, "", "wait until the group"),
     (
         "no majority",
         [DATA, ("ONLINE", 0, 0, "u:1-9"), DATA],
         "1",
-        "yes",
+        RECORDED,
         "",
         "wait for custos-mysql-1, which is ONLINE",
     ),
@@ -193,72 +183,73 @@ DECISIONS: list[tuple[str, list[Answer], str, str, str, str]] = [
         "recovering",
         [DATA, ("RECOVERING", 0, 0, ""), DATA],
         "0",
-        "yes",
+        RECORDED,
         "",
         "wait for custos-mysql-1, which is RECOV",
     ),
-    ("error", [DATA, ("ERROR", 0, 0, ""), DATA], "0", "yes", "", "wait for custos-mysql-1, which is ERROR"),
-    ("outage, we have all", [DATA, DATA, DATA], "0", "yes", "", "bootstrap"),
+    ("error", [DATA, ("ERROR", 0, 0, ""), DATA], "0", RECORDED, "", "wait for custos-mysql-1, which is ERROR"),
+    ("outage, we have all", [DATA, DATA, DATA], "0", RECORDED, "", "bootstrap"),
+    ("outage, another has more", [DATA, DATA, DATA], "2", RECORDED, "", "wait for custos-mysql-2, which has all"),
+    ("outage, one wiped", [DATA, EMPTY, DATA], "0", RECORDED, "", "bootstrap"),
     (
-        "outage, another has more",
-        [DATA, DATA, DATA],
-        "2",
-        "yes",
+        "two wiped, ours may be old",
+        [DATA, EMPTY, EMPTY],
+        "0",
+        RECORDED,
         "",
-        "wait for custos-mysql-2, which has all",
+        "stop: only 1 of the 3 volumes of the last",
     ),
-    ("outage, one wiped", [DATA, EMPTY, DATA], "0", "yes", "", "bootstrap"),
-    ("outage, two wiped, ours may be old", [DATA, EMPTY, EMPTY], "0", "yes", "", "stop: only 1 of 3 volumes hold data"),
-    ("two wiped, we are chosen", [DATA, EMPTY, EMPTY], "0", "yes", "0", "bootstrap: mysql.recovery.bootstrapFrom"),
-    ("two wiped, an empty one is chosen", [DATA, EMPTY, EMPTY], "0", "yes", "1", "stop: only 1 of 3 volumes hold data"),
+    ("two wiped, we are chosen", [DATA, EMPTY, EMPTY], "0", RECORDED, "0", CHOSEN),
+    ("two wiped, an empty one is chosen", [DATA, EMPTY, EMPTY], "0", RECORDED, "1", "stop: only 1 of the 3"),
+    ("two wiped, we are empty and chosen", [EMPTY, DATA, EMPTY], "1", RECORDED, "0", "stop: only 1 of the 3"),
     (
-        "two wiped, we are empty and chosen",
+        "two wiped, another is chosen",
         [EMPTY, DATA, EMPTY],
         "1",
-        "yes",
-        "0",
-        "stop: only 1 of 3 volumes hold data",
-    ),
-    ("two wiped, another is chosen", [EMPTY, DATA, EMPTY], "1", "yes", "1", "wait for custos-mysql-1, which mysql.rec"),
-    ("a restored volume without the marker", [DATA, EMPTY, EMPTY], "0", "no", "", "bootstrap"),
-    ("outage without the marker", [DATA, DATA, DATA], "0", "no", "", "bootstrap"),
-    ("outage, one is silent", [DATA, DATA, None], "0", "yes", "", "wait for an answer from custos-mysql-2"),
-    ("one is gone for good", [DATA, DATA, None], "0", "yes", "0", "bootstrap: mysql.recovery.bootstrapFrom"),
-    (
-        "the chosen one is another",
-        [DATA, DATA, None],
-        "0",
-        "yes",
+        RECORDED,
         "1",
         "wait for custos-mysql-1, which mysql.rec",
     ),
+    ("a restored volume without the marker", [DATA, EMPTY, EMPTY], "0", "no", "", "bootstrap"),
+    ("outage without the marker", [DATA, DATA, DATA], "0", "no", "", "bootstrap"),
+    ("outage, one is silent", [DATA, DATA, None], "0", RECORDED, "", "wait for an answer from custos-mysql-2"),
+    ("a marker that names nobody", [DATA, DATA, None], "0", "yes", "", "wait for an answer from custos-mysql-2"),
+    ("the silent one was not in the last group", [DATA, DATA, None], "0", "yes 0 1", "", "bootstrap: this member has"),
+    ("we were not in the last group", [DATA, DATA, DATA], "1", "yes 1 2", "", "wait for custos-mysql-1, which has all"),
+    ("we were not, and one that was is silent", [DATA, DATA, None], "1", "yes 1 2", "", "wait for an answer from"),
+    ("only we were, the others are empty", [DATA, EMPTY, EMPTY], "0", "yes 0", "", "bootstrap: this member has"),
+    ("only an empty one was", [EMPTY, DATA, DATA], "0", "yes 0", "", "stop: only 0 of the 1 volumes"),
     (
-        "the chosen one is empty",
-        [EMPTY, DATA, None],
-        "1",
-        "yes",
+        "replicas were lowered to 1",
+        [DATA],
         "0",
-        "wait for an answer from custos-mysql-2",
-    ),
-    ("an override does not beat who has all", [DATA, DATA, DATA], "1", "yes", "0", "wait for custos-mysql-1"),
-    ("diverged", [DATA, DATA, DATA], "", "yes", "", "stop: the members' data has diverged"),
-    (
-        "diverged, we are chosen",
-        [DATA, DATA, DATA],
+        RECORDED,
         "",
-        "yes",
-        "0",
-        "bootstrap: mysql.recovery.bootstrapFrom",
+        "stop: no answer from custos-mysql-1 custos-mysql-2, and",
     ),
-    (
-        "diverged, another is chosen",
-        [DATA, DATA, DATA],
-        "",
-        "yes",
-        "1",
-        "stop: the members' data has diverged",
-    ),
+    ("replicas lowered, we are chosen", [DATA], "0", RECORDED, "0", CHOSEN),
+    ("scaled down to 1 while it worked", [DATA], "0", "yes 0", "", "bootstrap: this member has"),
+    ("one is gone for good", [DATA, DATA, None], "0", RECORDED, "0", CHOSEN),
+    ("the chosen one is another", [DATA, DATA, None], "0", RECORDED, "1", "wait for custos-mysql-1, which mysql.rec"),
+    ("the chosen one is empty", [EMPTY, DATA, None], "1", RECORDED, "0", "wait for an answer from custos-mysql-2"),
+    ("an override does not beat who has all", [DATA, DATA, DATA], "1", RECORDED, "0", "wait for custos-mysql-1"),
+    ("diverged", [DATA, DATA, DATA], "", RECORDED, "", "stop: the members' data has diverged"),
+    ("diverged, we are chosen", [DATA, DATA, DATA], "", RECORDED, "0", CHOSEN),
+    ("diverged, another is chosen", [DATA, DATA, DATA], "", RECORDED, "1", "stop: the members' data has diverged"),
 ]
+GROUP_FILES = "; ".join(f"source {FILES}/{file}.sh" for file in ("kubernetes", "lease", "server", "group"))
+
+
+def found(answers: list[Answer], marker: str) -> str:
+    """The shell's variables after these answers and this marker."""
+    state, *members = marker.split()
+    lines = [f"MARKER={state}", *(f"MEMBERS[{ordinal}]=1.5" for ordinal in members)]
+    for ordinal, answer in enumerate(answers):
+        if answer:
+            state, working, knows_us, transactions = answer
+            lines.append(f"STATE[{ordinal}]={state} WORKING[{ordinal}]={working}")
+            lines.append(f"KNOWS_US[{ordinal}]={knows_us} SET[{ordinal}]={transactions} GROUP[{ordinal}]=g")
+    return "; ".join(lines)
 
 
 @pytest.mark.parametrize(
@@ -269,16 +260,147 @@ def test_what_a_member_outside_of_a_group_does(
     tmp_path: Path, answers: list[Answer], largest: str, marker: str, override: str, decision: str
 ) -> None:
     (tmp_path / "replicas").write_text(str(len(answers)))
-    lines = [f"LARGEST={largest}"]
-    for ordinal, answer in enumerate(answers):
-        if answer:
-            state, working, knows_us, transactions = answer
-            lines.append(f"STATE[{ordinal}]={state} WORKING[{ordinal}]={working}")
-            lines.append(f"KNOWS_US[{ordinal}]={knows_us} SET[{ordinal}]={transactions}")
-    read = f"source {FILES}/server.sh; source {FILES}/group.sh"
-    script = f'{read}; {"; ".join(lines)}; decide 0 3 {marker} "{override}"'
+    script = f'{GROUP_FILES}; {found(answers, marker)}; LARGEST={largest}; decide 0 "{override}"'
     done = shell("basics.sh", script, {"SETTINGS_DIR": str(tmp_path)})
     assert done.stdout.startswith(decision), done.stdout + done.stderr
+
+
+def test_a_group_that_is_not_the_recorded_one_is_not_entered(tmp_path: Path) -> None:
+    (tmp_path / "replicas").write_text("3")
+    script = f"{GROUP_FILES}; {found([DATA, ONLINE, DATA], RECORDED)}; MARKER_GROUP=another; decide 0 ''"
+    done = shell("basics.sh", script, {"SETTINGS_DIR": str(tmp_path)})
+    assert done.stdout.startswith("wait for custos-mysql-1, which is ONLINE in a group")
+
+
+def test_only_who_was_in_the_last_group_is_compared(tmp_path: Path) -> None:
+    """One that was given up may have transactions of its own: it stays outside and must not keep the others from it."""
+    (tmp_path / "replicas").write_text("3")
+    script = f'{GROUP_FILES}; {found([DATA, DATA, DATA], "yes 0 2")}; ask() {{ echo "$1"; ANSWER=0; }}; find_largest'
+    sql = shell("basics.sh", script, {"SETTINGS_DIR": str(tmp_path)}).stdout
+    assert "SELECT 0 AS o" in sql and "SELECT 2 AS o" in sql and "SELECT 1 AS o" not in sql
+    nobody = f"{GROUP_FILES}; MARKER=yes MEMBERS[0]=1; ask() {{ echo asked; }}; find_largest && echo nobody"
+    assert shell("basics.sh", nobody, {"SETTINGS_DIR": str(tmp_path)}).stdout == "nobody\n"
+
+
+@pytest.mark.parametrize(
+    ("answers", "counted"),
+    [
+        ({0: "1|OFFLINE|0|0||u:1", 1: "2|OFFLINE|0|0||u:1", 2: "3|OFFLINE|0|0||"}, "0 1 2"),
+        ({0: "1|OFFLINE|0|0||u:1", 1: "3|OFFLINE|0|0||u:1", 2: "3|OFFLINE|0|0||"}, "0 2"),  # 1 has the address of 2
+        ({0: "1|OFFLINE|0|0||u:1", 2: "garbage"}, "0"),
+    ],
+)
+def test_an_answer_counts_where_it_comes_from_who_was_asked(
+    tmp_path: Path, answers: dict[int, str], counted: str
+) -> None:
+    (tmp_path / "replicas").write_text("3")
+    for ordinal, answer in answers.items():
+        (tmp_path / f"answer.{ordinal}").write_text(answer)
+    script = f"""{GROUP_FILES}; find_largest() {{ :; }}
+        local_sql() {{ cat "$WORK_DIR/answer.0"; }}; address_of() {{ printf %s "$1"; }}
+        peer_sql() {{ (($1 != 0)) || echo "itself through the network"; cat "$WORK_DIR/answer.$1"; }}
+        survey; echo "${{!STATE[@]}}" """
+    variables = {"SETTINGS_DIR": str(tmp_path), "WORK_DIR": str(tmp_path)}
+    assert " ".join(sorted(shell("basics.sh", script, variables).stdout.split())) == counted
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "again"),
+    [
+        ("stop: they differ (a:1-5; b:1). Choose", "stop: they differ (a:1-99; b:7). Choose", False),
+        ("wait for custos-mysql-1", "wait for custos-mysql-2", True),
+        ("wait for (x)", "wait for (y)", False),
+    ],
+)
+def test_a_reason_whose_numbers_change_becomes_an_event_nevertheless(first: str, second: str, again: bool) -> None:
+    script = f"{GROUP_FILES}; event() {{ echo told; }}; stuck '{first}'; SECONDS=$((SECONDS + 20)); stuck '{second}'"
+    assert shell("basics.sh", script).stdout == ("" if again else "told\n")
+
+
+@pytest.mark.parametrize(
+    ("status", "address"), [("404", ""), ("000", "10.0.0.9"), ("403", "10.0.0.9"), ("500", "10.0.0.9")]
+)
+def test_dns_is_asked_where_the_api_does_not_say(status: str, address: str) -> None:
+    script = (
+        f"""api() {{ API_STATUS={status}; false; }}; timeout() {{ echo '10.0.0.9 STREAM'; }}; address_of 1 || true"""
+    )
+    assert shell("kubernetes.sh", script).stdout == address
+
+
+# The marker's members, the view of the primary (which is 0), seconds since it saw that first, members afterwards.
+RECORDS: list[tuple[str, str, int, str]] = [
+    ("0=1.5 1=1.5 2=1.5", "0 1 2", 0, "0 1 2"),
+    ("0=1.5", "0 1 2", 0, "0 1 2"),  # whoever is in the group stands in the marker
+    ("0=1.5 1=1.5 2=1.5", "0 1", 0, "0 1 2"),  # it may be about to enter
+    ("0=1.5 1=1.5 2=1.5", "0 1", 29, "0 1 2"),
+    ("0=1.5 1=1.5 2=1.5", "0 1", 30, "0 1"),
+    ("0=1.5 1=1.5 2=left", "0 1", 0, "0 1"),
+    ("0=1.5 1=1.5 2=left", "0 1 2", 60, "0 1 2"),  # not before it has really left
+    ("0=left 1=left 2=left", "0", 0, "0"),
+    ("0=1.5 1=1.5 2=1.5", "", 60, "0 1 2"),  # no majority, no primary: nothing is taken out
+    ("0=1.5 1=1.5 2=1.5", "1 2", 60, "0 1 2"),
+]
+
+
+@pytest.mark.parametrize(("members", "view", "seconds", "after"), RECORDS)
+def test_the_primary_takes_out_of_the_marker_who_has_left(
+    tmp_path: Path, members: str, view: str, seconds: int, after: str
+) -> None:
+    (tmp_path / "bootstrap-from").write_text("")
+    script = f"""{GROUP_FILES}; now="{members}"
+        marker_read() {{ MARKER=yes MARKER_GROUP=g MARKER_VERSION=1 MEMBERS=()
+          for entry in $now; do MEMBERS[${{entry%%=*}}]=${{entry#*=}}; done; }}
+        marker_write() {{ now=''; for i in "${{!MEMBERS[@]}}"; do now+="$i=${{MEMBERS[$i]}} "; done; }}
+        ask() {{ ANSWER="{view}"; }}
+        group_record g 0 || true; SECONDS=$((SECONDS + {seconds})); group_record g 0 || true
+        for entry in $now; do echo "${{entry%%=*}}"; done"""
+    done = shell("basics.sh", script, {"SETTINGS_DIR": str(tmp_path)})
+    assert " ".join(sorted(done.stdout.split())) == after
+
+
+def test_a_member_that_enters_anew_is_given_its_time_again(tmp_path: Path) -> None:
+    (tmp_path / "bootstrap-from").write_text("")
+    script = f"""{GROUP_FILES}; token=1.5
+        marker_read() {{ MARKER=yes MARKER_GROUP=g MARKER_VERSION=1 MEMBERS=(); MEMBERS[0]=1; MEMBERS[1]=$token; }}
+        marker_write() {{ echo taken out; }}; ask() {{ ANSWER=0; }}
+        group_record g 0; SECONDS=$((SECONDS + 29)); token=2.5; group_record g 0
+        SECONDS=$((SECONDS + 29)); group_record g 0; echo still there; SECONDS=$((SECONDS + 1)); group_record g 0"""
+    assert shell("basics.sh", script, {"SETTINGS_DIR": str(tmp_path)}).stdout == "still there\ntaken out\n"
+
+
+def entering(tmp_path: Path, script: str = "", marker: str = "yes 1 2") -> list[str]:
+    """Runs `join 0` after `script`; what it writes to the marker and what it starts, a line each."""
+    (tmp_path / "replicas").write_text("3")
+    around = f"""{GROUP_FILES}; {found([DATA, ONLINE, None], marker)}; MARKER_GROUP=g ADDRESS[1]=10.0.0.7
+        subset() {{ true; }}; marker_write() {{ echo "marker $1 ${{MEMBERS[0]:+with us}}"; }}
+        start_group() {{ echo "start $1 $2 $4"; }}; api_error() {{ :; }}; event() {{ :; }}
+        {script}"""
+    variables = {"SETTINGS_DIR": str(tmp_path)}
+    return shell("basics.sh", f"{around}\njoin 0", variables).stdout.splitlines()
+
+
+def test_a_member_enters_only_once_the_marker_names_it(tmp_path: Path) -> None:
+    assert entering(tmp_path) == ["marker g with us", "start g 10.0.0.7:33061 OFF"]
+    assert entering(tmp_path, marker="yes 0 1 2") == ["marker g with us", "start g 10.0.0.7:33061 OFF"]
+    for status in ("000", "403", "409", "500"):
+        assert entering(tmp_path, f"marker_write() {{ API_STATUS={status}; false; }}") == []
+    assert entering(tmp_path, "marker_write() { SECONDS=$((SECONDS + 10)); }") == []
+    assert entering(tmp_path, marker="no") == []
+
+
+def test_nobody_enters_or_starts_a_group_without_the_api(tmp_path: Path) -> None:
+    script = f"""{GROUP_FILES}; marker_read() {{ API_STATUS=000; false; }}; survey() {{ echo asked; }}
+        join() {{ echo joined; }}; bootstrap() {{ echo started; }}; api_error() {{ :; }}; seek 0"""
+    done = shell("basics.sh", script, {"SETTINGS_DIR": str(tmp_path)})
+    assert done.stdout == "" and "wait for the Kubernetes API" in done.stderr
+
+
+def test_a_member_that_leaves_says_so_in_the_marker() -> None:
+    script = f"""{GROUP_FILES}
+        marker_read() {{ MARKER=yes MARKER_GROUP=g MARKER_OVERRIDE=o; MEMBERS[0]=1.5 MEMBERS[1]=1.5; }}
+        tries=0; marker_write() {{ echo "$* ${{MEMBERS[0]}} ${{MEMBERS[1]}}"; API_STATUS=409; ((++other == 2)); }}
+        other=0; marker_leave 1"""
+    assert shell("basics.sh", script).stdout == "g o yes 1.5 left\ng o yes 1.5 left\n"
 
 
 @pytest.mark.parametrize(
@@ -335,13 +457,12 @@ def bootstrap(tmp_path: Path, script: str = "", setting: str = "", decision: str
         event() { :; }
         ask() { ANSWER=22222222-2222-2222-2222-222222222222; }
         start_group() { echo "start $1 $4"; }
-        marker_read() { MARKER=yes MARKER_GROUP=11111111-1111-1111-1111-111111111111; }
-        marker_write() { echo "marker $*"; }
+        marker_read() { MARKER=yes MARKER_GROUP=11111111-1111-1111-1111-111111111111; MEMBERS[0]=1 MEMBERS[1]=1; }
+        marker_write() { echo "marker $*: ${!MEMBERS[*]}"; }
         may_serve() { false; }
-        WORK_DIR=$SETTINGS_DIR
+        WORK_DIR=$SETTINGS_DIR SET[0]=u:1
     """
-    files = "; ".join(f"source {FILES}/{file}.sh" for file in ("kubernetes", "lease", "server", "group"))
-    script = f"{files}; {around} {script} bootstrap 0"
+    script = f"{GROUP_FILES}; {around} {script} bootstrap 0"
     return shell("basics.sh", script, {"SETTINGS_DIR": str(tmp_path), "decision": decision}).stdout
 
 
@@ -350,21 +471,19 @@ def test_a_group_that_begins_again_takes_a_new_name(tmp_path: Path) -> None:
     assert "start 22222222-2222-2222-2222-222222222222 ON\n" in bootstrap(tmp_path)
 
 
-@pytest.mark.parametrize(("sets", "decision"), [(("", "", ""), "marker no"), (("", "u:1", ""), "marker yes")])
-def test_a_marker_that_was_deleted_is_noticed_where_all_volumes_are_empty(
-    tmp_path: Path, sets: tuple[str, ...], decision: str
+@pytest.mark.parametrize(
+    ("marker", "data", "started"), [("no", "", "no"), ("no", "u:1", "yes"), ("begun", "", "no"), ("yes", "", "yes")]
+)
+def test_a_first_group_that_nobody_saw_at_work_does_not_count(
+    tmp_path: Path, marker: str, data: str, started: str
 ) -> None:
-    (tmp_path / "replicas").write_text("3")
-    (tmp_path / "bootstrap-from").write_text("")
-    found = " ".join(f"SET[{i}]={transactions} STATE[{i}]=OFFLINE" for i, transactions in enumerate(sets))
-    script = f"""source {FILES}/kubernetes.sh; source {FILES}/lease.sh; source {FILES}/server.sh
-        source {FILES}/group.sh
-        survey() {{ {found}; }}; marker_read() {{ MARKER=no; }}; decide() {{ echo "marker $3"; }}
-        stuck() {{ echo "$1"; }}; MARKER=yes; seek 0"""
-    assert shell("basics.sh", script, {"SETTINGS_DIR": str(tmp_path)}).stdout.strip() == decision
+    script = f"marker_read() {{ MARKER={marker}; }}; SET[0]={data};"
+    assert f" {started}: 0\n" in bootstrap(tmp_path, script)
 
 
-CHOSEN = "bootstrap: mysql.recovery.bootstrapFrom names this member"
+def test_a_group_is_not_started_where_the_marker_has_changed_since_the_decision(tmp_path: Path) -> None:
+    script = "marker_write() { API_STATUS=409 API_BODY=; false; };"
+    assert bootstrap(tmp_path, script).splitlines() == ["acquire", "release"]
 
 
 @pytest.mark.parametrize("decision", [CHOSEN, "bootstrap: newest"])
@@ -374,8 +493,8 @@ def test_each_start_of_a_group_uses_up_what_bootstrap_from_says(tmp_path: Path, 
     name = "22222222-2222-2222-2222-222222222222"
     assert done.splitlines() == [
         "acquire",
+        f"marker {name} {setting} yes: 0",  # before the group is there; from now on the others need not be asked
         f"start {name} ON",
-        f"marker {name} {setting}",
         "release",
     ]
 
@@ -388,13 +507,14 @@ def test_the_chosen_member_starts_no_second_group_beside_a_working_primary(tmp_p
 @pytest.mark.parametrize(
     ("setting", "marker", "written"),
     [
-        ("", "MARKER=no", "marker g "),
-        ("custos-mysql-1", "MARKER=no", "marker g custos-mysql-1"),
-        ("custos-mysql-1", "MARKER=yes MARKER_GROUP=g MARKER_OVERRIDE=", "marker g custos-mysql-1"),
+        ("", "MARKER=no", "marker g  yes"),
+        ("", "MARKER=begun MARKER_GROUP=g", "marker g  yes"),
+        ("custos-mysql-1", "MARKER=no", "marker g custos-mysql-1 yes"),
+        ("custos-mysql-1", "MARKER=yes MARKER_GROUP=g MARKER_OVERRIDE=", "marker g custos-mysql-1 yes"),
         ("custos-mysql-1", "MARKER=yes MARKER_GROUP=g MARKER_OVERRIDE=custos-mysql-1", ""),
-        ("", "MARKER=yes MARKER_GROUP=g MARKER_OVERRIDE=custos-mysql-1", "marker g "),
-        ("", "MARKER=yes MARKER_GROUP=old MARKER_OVERRIDE=", "marker g "),
-        ("", "return 1", "not recorded"),
+        ("", "MARKER=yes MARKER_GROUP=g MARKER_OVERRIDE=custos-mysql-1", "marker g  yes"),
+        ("", "MARKER=yes MARKER_GROUP=another MARKER_OVERRIDE=", "not recorded: 2"),  # people chose that one
+        ("", "return 1", "not recorded: 1"),
     ],
 )
 def test_a_working_group_uses_up_what_bootstrap_from_says(
@@ -402,21 +522,27 @@ def test_a_working_group_uses_up_what_bootstrap_from_says(
 ) -> None:
     """Also a value that is set, left or emptied while the group works: it must not be armed at the next outage."""
     (tmp_path / "bootstrap-from").write_text(setting)
-    script = f"""source {FILES}/server.sh; source {FILES}/group.sh
-        marker_read() {{ {marker}; }}; marker_write() {{ echo "marker $*"; }}
-        group_record g || echo not recorded"""
+    script = f"""{GROUP_FILES}
+        marker_read() {{ {marker}; MEMBERS[0]=1; }}; marker_write() {{ echo "marker $*"; }}; ask() {{ ANSWER=0; }}
+        group_record g 0 || echo "not recorded: $?" """
     assert shell("basics.sh", script, {"SETTINGS_DIR": str(tmp_path)}).stdout.strip("\n") == written
 
 
 def test_the_marker_is_not_written_over_what_another_has_written() -> None:
     script = f"""source {FILES}/basics.sh; source {FILES}/lease.sh
-        api() {{ API_STATUS=200 API_BODY='{{"metadata":{{"resourceVersion":"7"}},"data":{{"group":"g"}}}}'
+        api() {{ API_STATUS=200 API_BODY='{{"metadata":{{"resourceVersion":"7"}},"data":{{"group":"g",'
+          API_BODY+='"members":"0=1.5 2=left"}}}}'
           [[ $1 == GET ]] || {{ echo "$1 $3"; }}; }}
-        marker_read; marker_write h custos-mysql-1"""
+        marker_read; MEMBERS[1]=2.5; marker_write h custos-mysql-1 yes"""
     method, _, body = shell("kubernetes.sh", script).stdout.partition(" ")
     assert method == "PUT"
     assert json.loads(body)["metadata"]["resourceVersion"] == "7"
-    assert json.loads(body)["data"] == {"group": "h", "override": "custos-mysql-1"}
+    assert json.loads(body)["data"] == {
+        "group": "h",
+        "override": "custos-mysql-1",
+        "members": "0=1.5 1=2.5 2=left",
+        "started": "yes",
+    }
 
 
 def test_a_label_that_cannot_be_taken_does_not_end_the_new_primarys_agent(tmp_path: Path) -> None:
@@ -428,35 +554,62 @@ def test_a_label_that_cannot_be_taken_does_not_end_the_new_primarys_agent(tmp_pa
     assert "the label of custos-mysql-2 still says primary: the Kubernetes API answers 500: busy" in done.stderr
 
 
-def accounts(tmp_path: Path, schemas: str, passwords: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """What accounts_sql prints for these settings."""
-    (tmp_path / "schemas").write_text(schemas)
-    for service, password in passwords.items():
-        (tmp_path / service).write_text(password)
-    variables = {"SETTINGS_DIR": str(tmp_path), "USERS_DIR": str(tmp_path)}
-    return shell("basics.sh", f"source {FILES}/accounts.sh; accounts_sql", variables)
+def service_sql(line: str, applied: str = "") -> str:
+    """What service_sql prints for these arguments, where the group remembers `applied`."""
+    return shell("basics.sh", f"source {FILES}/accounts.sh; {applied} service_sql {line}").stdout
 
 
-def test_a_service_gets_its_schema_and_no_other(tmp_path: Path) -> None:
-    sql = accounts(tmp_path, "custos-logging core_logging core_logging -\n", {"custos-logging": "it's"}).stdout
-    assert sql.splitlines() == [
+def test_a_service_gets_its_schema_and_no_other() -> None:
+    assert service_sql('custos-logging core_logging core_logging - "it\'s"').splitlines()[:-1] == [
         "CREATE DATABASE IF NOT EXISTS `core_logging` CHARACTER SET utf8mb4;",
         r"CREATE USER IF NOT EXISTS 'core_logging'@'%' IDENTIFIED BY 'it\'s';",
-        r"ALTER USER 'core_logging'@'%' IDENTIFIED BY 'it\'s' REQUIRE SSL ACCOUNT UNLOCK;",
+        r"ALTER USER 'core_logging'@'%' IDENTIFIED BY 'it\'s' RETAIN CURRENT PASSWORD;",
+        "ALTER USER 'core_logging'@'%' REQUIRE SSL ACCOUNT UNLOCK;",
         "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, REFERENCES"
         r" ON `core\_logging`.* TO 'core_logging'@'%';",
     ]
 
 
-def test_a_schema_may_have_a_character_set_of_its_own(tmp_path: Path) -> None:
-    sql = accounts(tmp_path, "sharing core_sharing core_sharing utf8mb3\n", {"sharing": "p"}).stdout
-    assert "`core_sharing` CHARACTER SET utf8mb3;" in sql
+def test_the_same_password_is_not_set_again_for_that_would_end_the_former_one() -> None:
+    same = 'APPLIED["password:u"]=$(sum_of u p);'
+    assert "RETAIN" not in service_sql("one s u - p", same)
+    assert "RETAIN CURRENT PASSWORD" in service_sql("one s u - another", same)
 
 
-def test_a_service_without_a_password_is_named_and_the_others_go_on(tmp_path: Path) -> None:
-    done = accounts(tmp_path, "one a a -\ntwo b b -\n", {"two": "p"})
-    assert "`a`" not in done.stdout and "`b`" in done.stdout
-    assert "no password for one" in done.stderr
+def test_a_schema_may_have_a_character_set_of_its_own() -> None:
+    assert "`core_sharing` CHARACTER SET utf8mb3;" in service_sql("sharing core_sharing core_sharing utf8mb3 p")
+
+
+def apply_accounts(tmp_path: Path, script: str = "") -> subprocess.CompletedProcess[str]:
+    """Runs accounts_apply for the services one (without a password), two and three; prints what is made."""
+    (tmp_path / "schemas").write_text("one a a -\ntwo b b -\nthree c c -\n")
+    (tmp_path / "two").write_text("p")
+    (tmp_path / "three").write_text("p")
+    around = f"""source {FILES}/accounts.sh; ask() {{ ANSWER=0; }}; event() {{ echo "$2: $3"; }}
+        local_sql() {{ local sql; sql=$(cat); [[ $sql != *SELECT\\ name* ]] || return 0
+          [[ $sql != *FAILS* ]] || {{ echo "ERROR 1064 (42000) at line 1: check the manual near 'SECRET'"; return 1; }}
+          [[ $sql =~ DATABASE\\ IF[^\\`]*\\`([^\\`]*) ]] && echo "made ${{BASH_REMATCH[1]}}" >&2 || true; }}
+        {script}
+        accounts_apply || echo "incomplete, ${{#APPLIED[@]}} made" """
+    return shell("basics.sh", around, {"SETTINGS_DIR": str(tmp_path), "USERS_DIR": str(tmp_path)})
+
+
+def test_a_service_that_cannot_be_made_is_named_and_the_others_go_on(tmp_path: Path) -> None:
+    done = apply_accounts(
+        tmp_path, 'service_sql() { [[ $1 != two ]] || echo FAILS; echo "DATABASE IF NOT \\`$2\\`"; };'
+    )
+    assert "made c" in done.stderr and "made a" not in done.stderr and "made b" not in done.stderr
+    assert "AccountsFailed" in done.stdout and "no key one" in done.stdout
+    assert "two: ERROR 1064 (42000) at line 1: check the manual" in done.stdout
+    assert "SECRET" not in done.stdout + done.stderr  # what the server quotes of a statement may be a password
+    assert "incomplete, 1 made" in done.stdout
+
+
+@pytest.mark.parametrize(("made", "labelled"), [("", False), ("APPLIED[accounts]=old;", True)])
+def test_a_primary_without_all_accounts_serves_those_that_are_there(made: str, labelled: bool) -> None:
+    script = f"""accounts_apply() {{ {made} false; }}; record() {{ :; }}; strip_others() {{ :; }}
+        set_label() {{ echo "label $1"; }}; lead"""
+    assert shell("agent.sh", script).stdout == ("label primary\n" if labelled else "")
 
 
 def volume(tmp_path: Path) -> subprocess.CompletedProcess[str]:
@@ -464,7 +617,8 @@ def volume(tmp_path: Path) -> subprocess.CompletedProcess[str]:
     script = f"""source {FILES}/volume.sh
         initialise() {{ echo initialised; echo new >"$1/mysql.ibd"; }}
         prepare_volume"""
-    return shell("basics.sh", script, {"VOLUME_DIR": str(tmp_path)}, check=False)
+    variables = {"VOLUME_DIR": str(tmp_path), "RUN_DIR": str(tmp_path)}
+    return shell("basics.sh", script, variables, check=False)
 
 
 @pytest.mark.parametrize("there", ["nothing", "an empty data directory", "lost+found"])
@@ -480,6 +634,62 @@ def test_what_a_killed_initialisation_left_is_made_anew(tmp_path: Path) -> None:
     (tmp_path / "data.new/half").write_text("")
     assert volume(tmp_path).stdout == "initialised\n"
     assert not (tmp_path / "data/half").exists() and not (tmp_path / "data.new").exists()
+
+
+HISTORY = '{"upgrade_history":[{"version":"8.4.6","initialize":true,"u":[{"version_with_update":"8.4.6.0"}]},%s]}'
+
+
+@pytest.mark.parametrize(
+    ("own", "newest", "refused"),
+    [
+        ("9.7.4", "9.7.4-2", False),
+        ("9.7.3", "9.7.4-2", False),  # within one release
+        ("9.10.1", "9.7.4-2", False),
+        ("8.4.6", "9.7.4-2", True),
+        ("9.7.4", "9.10.0", True),
+        ("9.7.4", None, False),  # no list: data of before 8.4
+    ],
+)
+def test_an_older_mysqld_does_not_touch_newer_data(tmp_path: Path, own: str, newest: str | None, refused: bool) -> None:
+    (tmp_path / "data").mkdir()
+    if newest:
+        (tmp_path / "data/mysql_upgrade_history").write_text(HISTORY % f'{{"version":"{newest}"}}')
+    script = f"""source {FILES}/volume.sh; mysqld() {{ echo "/usr/sbin/mysqld  Ver {own} for Linux on x86_64 (X)"; }}
+        refuse_newer_data; echo goes on"""
+    variables = {"VOLUME_DIR": str(tmp_path), "RUN_DIR": str(tmp_path)}
+    done = shell("basics.sh", script, variables, check=False)
+    assert (done.returncode == 1) is refused and (done.stdout == "goes on\n") is not refused, done.stderr
+    if refused:
+        assert "no older release can open it. Nothing has been changed" in (tmp_path / "failure").read_text()
+
+
+def restarts(tmp_path: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """Runs run.sh's main with a mysqld that is `script`; nothing in it waits."""
+    run = tmp_path / "run"
+    run.mkdir(exist_ok=True)
+    around = f"""prepare_volume() {{ :; }}; obey() {{ :; }}; sleep() {{ echo "pause $1"; }}
+        mysqld() {{ {script}; }}; main"""
+    return shell("run.sh", around, {"RUN_DIR": str(run), "VOLUME_DIR": str(tmp_path)}, check=False)
+
+
+def test_a_mysqld_that_is_killed_again_and_again_surfaces(tmp_path: Path) -> None:
+    """As for lack of memory: the kubelet's restarts show that, a loop of ours would not."""
+    done = restarts(tmp_path, "exit 137")
+    assert done.returncode == 1
+    assert [line for line in done.stdout.splitlines() if line.startswith("pause")] == [
+        f"pause {i}" for i in range(1, 5)
+    ]
+    failure = (tmp_path / "run/failure").read_text()
+    assert "mysqld has ended 5 times within" in failure and "status 137" in failure and "are free" in failure
+
+
+def test_a_mysqld_that_the_agent_had_killed_starts_again_at_once(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    script = f"""echo x >>{count}; (($(wc -l <{count}) < 8)) || {{ kill -TERM "$MYSQLD_PARENT_PID"; exit 0; }}
+        : >"$RUN_DIR/killed"; exit 137"""
+    done = restarts(tmp_path, script)
+    assert done.returncode == 0 and "pause 1" not in done.stdout, done.stderr
+    assert len(count.read_text().split()) == 8
 
 
 @pytest.mark.parametrize("missing", ["root-password", "replication-password", "agent-password"])

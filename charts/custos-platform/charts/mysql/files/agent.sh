@@ -27,13 +27,6 @@ role='' label=unknown # what this member is, and what its pod's label says
 member_state='' member_role='' read_only='' members=0 unreachable=0
 failures=0
 
-# due NAME SECONDS: true at most once in that many seconds.
-declare -A last_time=()
-due() {
-  ((SECONDS - ${last_time[$1]:--1000} >= $2)) || return
-  last_time[$1]=$SECONDS
-}
-
 # set_label ROLE: makes the pod's label say so, once.
 set_label() {
   [[ $label != "$1" ]] || return 0
@@ -53,7 +46,7 @@ set_label() {
 # Kubernetes notices.
 strip_others() {
   local i
-  for ((i = 0; i < $(replicas); i++)); do
+  for ((i = 0; i < $(span); i++)); do
     if ((i != me)) && [[ $(role_of "$i") == primary ]]; then
       if patch_role "$i" ''; then
         log "$STATEFULSET-$i is no longer the primary: label taken"
@@ -75,16 +68,29 @@ has_majority() {
 }
 
 # record: writes down what the group is; true when that is done.
+recorded_members=0 # how many members the group had then
 record() {
-  ask 'SELECT @@group_replication_group_name;' && group_record "$ANSWER" && return
-  ! due record-error 10 || log "the group could not be recorded: $(api_error)"
+  local status=0
+  ask 'SELECT @@group_replication_group_name;' || return
+  group_record "$ANSWER" "$me" || status=$?
+  if ((status == 0)); then
+    recorded_members=$members
+    return
+  elif ((status == 2)); then
+    set_label '' || true
+    event Warning GroupSuperseded "this group is given up: another one has been started since (ConfigMap $MARKER_NAME says $MARKER_GROUP)"
+    restart 'its group is not the recorded one'
+  else
+    ! due record-error 10 || log "the group could not be recorded: $(api_error)"
+  fi
   return 1
 }
 
-# lead: this member is the primary. The label comes last: whoever reaches the primary finds his schema.
+# lead: this member is the primary. The label comes last: whoever reaches the primary finds his schema. One that cannot be made does not keep the
+# others from theirs.
 lead() {
   if [[ $label != primary ]]; then
-    accounts_apply || return 0
+    accounts_apply || ((${#APPLIED[@]})) || return 0
     record || return 0
     set_label primary || return 0
     strip_others
@@ -95,7 +101,10 @@ lead() {
     [[ $(role_of "$me") == primary ]] || label=unknown
     strip_others
   fi
-  ! due record 15 || record || true # as long as the API hangs, each question costs seconds
+  # As long as the API hangs each question costs seconds; where members come and go the record follows soon.
+  if due record 15 || { [[ $members != "$recorded_members" || -n $PENDING ]] && due changes 2; }; then
+    record || return 0
+  fi
   if due accounts 15; then
     accounts_want
     accounts_apply || true
@@ -128,14 +137,16 @@ restart() {
   client_close
 }
 
-# deserted: this member sees no majority. Where every other one answers that it is in no group, waiting for them is in vain.
+# deserted: this member sees no majority. Where every other one of its view answers that it is in no group, waiting for them is in vain.
 deserted() {
-  local i
+  local i others
   set_label '' || true
   due deserted 2 || return 0
+  ask "$OTHERS_QUERY" || return 0
+  others=$ANSWER
   survey || return 0
-  for ((i = 0; i < $(replicas); i++)); do
-    ((i == me)) || [[ ${STATE[$i]:-} == OFFLINE ]] || return 0
+  for i in $others; do
+    [[ ${STATE[$i]:-} == OFFLINE ]] || return 0
   done
   # A kill: a shutdown would try for half a minute to take its leave of a majority that is not there. Nothing acknowledged is lost by it.
   log 'the majority is gone and every other member is in no group: having mysqld killed'
@@ -166,6 +177,7 @@ leave() {
     hand_over
   fi
   : >"$RUN_DIR/left"
+  marker_leave "$me"
 }
 
 # step: one look at the local member, and what follows from it.
@@ -174,12 +186,14 @@ step() {
   if ! observe; then
     role=''
     set_label '' || true
+    [[ ! -s $RUN_DIR/failure ]] || ! due failure 300 || event Warning MysqldStopped "$(<"$RUN_DIR/failure")"
     return 0
   fi
   if [[ -e $RUN_DIR/leaving ]]; then
     leave
     observe || return 0
   fi
+  ! due certificates 5 || take_certificates
   role=''
   case $member_state in
     ONLINE)

@@ -52,12 +52,12 @@ pod_path() {
   printf '/api/v1/namespaces/%s/pods/%s' "$NAMESPACE" "$STATEFULSET-$1"
 }
 
-# address_of ORDINAL: the address of that member's pod; from the API, or from DNS where the API does not answer.
+# address_of ORDINAL: the address of that member's pod; from the API, or from DNS where the API does not tell.
 address_of() {
   local address=''
   if api GET "$(pod_path "$1")"; then
     address=$(json_text podIP <<<"$API_BODY")
-  elif [[ $API_STATUS == 000 ]]; then
+  elif [[ $API_STATUS != 404 ]]; then
     address=$(timeout 2 getent ahosts "$STATEFULSET-$1.$HEADLESS_HOST") || true
     address=${address%% *}
   fi

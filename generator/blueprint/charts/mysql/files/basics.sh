@@ -30,6 +30,19 @@ die() {
   exit 1
 }
 
+# fail MESSAGE…: as die, where it is mysqld's container that ends: the agent makes an event of it.
+fail() {
+  printf '%s' "$*" >"$RUN_DIR/failure"
+  die "$@"
+}
+
+# due NAME SECONDS: true at most once in that many seconds.
+declare -A last_time=()
+due() {
+  ((SECONDS - ${last_time[$1]:--1000} >= $2)) || return
+  last_time[$1]=$SECONDS
+}
+
 # sql_quote TEXT: TEXT as a string of SQL, with its quotes.
 sql_quote() {
   local text=${1//\\/\\\\}

@@ -71,6 +71,7 @@ obey() {
   while :; do
     IFS= read -r reason <"$RUN_DIR/kill" || continue
     log "killing mysqld: $reason"
+    : >"$RUN_DIR/killed"
     kill -KILL "$(<"$RUN_DIR/child")" || true
   done &
 }
@@ -80,11 +81,11 @@ main() {
   local status started failures=0
   trap stop TERM INT
   umask 027
-  rm -f "$RUN_DIR"/{leaving,left}
+  rm -f "$RUN_DIR"/{leaving,left,failure}
   obey
   mapfile -t options < <(member_options)
   while [[ -z $stopping ]]; do
-    rm -f "$RUN_DIR"/{mysqld.sock,mysqld.sock.lock,mysqld.pid,answered}
+    rm -f "$RUN_DIR"/{mysqld.sock,mysqld.sock.lock,mysqld.pid,answered,killed}
     printf '%s' "$EPOCHSECONDS" >"$RUN_DIR/started"
     prepare_volume
     started=$SECONDS
@@ -99,10 +100,10 @@ main() {
     log "mysqld ended with status $status after $((SECONDS - started)) s: starting it again"
     if ((status == RESTART_STATUS || SECONDS - started >= QUICK_SECONDS)); then
       failures=0
-    elif ((status == 137)); then
-      : # killed, by the agent or for lack of memory: it did start
+    elif [[ -e $RUN_DIR/killed ]]; then
+      : # by the agent: it did start
     elif ((++failures >= QUICK_FAILURES)); then
-      die "mysqld has ended $failures times within $QUICK_SECONDS s of its start; its own messages above say why"
+      fail "mysqld has ended $failures times within $QUICK_SECONDS s of its start, the last time with status $status ($(free_space)); its messages in the log of the container mysql say why"
     else
       sleep "$failures"
     fi

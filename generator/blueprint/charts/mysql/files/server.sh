@@ -9,6 +9,17 @@ readonly STATE_QUERY="SELECT CONCAT_WS('|',
   @@super_read_only, COUNT(*), COALESCE(SUM(member_state = 'UNREACHABLE'), 0))
   FROM performance_schema.replication_group_members;"
 
+# The ordinals of the members in the own view, as SQL; the names of pods end with them.
+readonly ORDINALS="GROUP_CONCAT(REGEXP_SUBSTR(SUBSTRING_INDEX(member_host, '.', 1), '[0-9]+\$') SEPARATOR ' ')"
+
+# The ordinals of all members in the view of a primary that has the majority; nothing where this member is none.
+readonly VIEW_QUERY="SELECT IF(SUM(member_state = 'UNREACHABLE') * 2 < COUNT(*)
+  AND SUM(member_id = @@server_uuid AND member_state = 'ONLINE' AND member_role = 'PRIMARY') = 1, $ORDINALS, '')
+  FROM performance_schema.replication_group_members;"
+
+# The ordinals of all other members in the own view.
+readonly OTHERS_QUERY="SELECT COALESCE($ORDINALS, '') FROM performance_schema.replication_group_members WHERE member_id <> @@server_uuid;"
+
 # All transactions that a member has: executed, or received and certified but not yet applied.
 readonly SET_QUERY="REPLACE(GTID_SUBTRACT(CONCAT(@@gtid_executed, ',', COALESCE((SELECT received_transaction_set
   FROM performance_schema.replication_connection_status WHERE channel_name = 'group_replication_applier'), '')), ''), '\\n', '')"
@@ -67,6 +78,21 @@ local_sql() {
 # peer_sql ADDRESS SQL: asks another member; prints its answer.
 peer_sql() {
   timeout 8 mysql --defaults-file="$RUN_DIR/agent/peer.cnf" --host="$1" --batch --raw --skip-column-names --connect-timeout=3 --execute="$2" 2>&1
+}
+
+# take_certificates: lets mysqld take over certificates that have changed in their files, without a restart; connections that are open stay so. Once
+# also at the start of this script, for mysqld may have started with others. A key that does not fit changes nothing in mysqld.
+certificates_sum=''
+take_certificates() {
+  local sum output
+  sum=$(cat "$TLS_DIR"/{ca.crt,tls.crt,tls.key} | sha256sum) || return 0
+  [[ $sum != "$certificates_sum" ]] || return 0
+  if ! output=$(local_sql <<<'ALTER INSTANCE RELOAD TLS;'); then
+    ! due certificates-event 300 || event Warning CertificateRefused "mysqld keeps its certificate, for it cannot use the one in the Secret: ${output##*$'\n'}"
+    return 0
+  fi
+  [[ -z $certificates_sum ]] || event Normal CertificateTaken "mysqld has taken over the certificate that has changed in its Secret"
+  certificates_sum=$sum
 }
 
 # subset A B: true when the set of transactions A is contained in B.

@@ -30,19 +30,41 @@ initialise() {
   return "$status"
 }
 
+# free_space: how much of the volume is free, for messages.
+free_space() {
+  local size free
+  read -r size free < <(df --block-size=M --output=size,avail "$VOLUME_DIR" | tail -1) || true
+  printf '%s of %s of the volume are free' "${free:-?}" "${size:-?}"
+}
+
+# refuse_newer_data: ends where a newer release of MySQL than this image's has worked on the data. mysqld would refuse it as well, but says so in
+# words of its own and is tried five times. MySQL keeps the list of releases in the data directory since 8.4; within one release (9.7.4, 9.7.5)
+# both ways are allowed.
+refuse_newer_data() {
+  local file=$DATA_DIR/mysql_upgrade_history own newest
+  [[ -r $file ]] || return 0
+  newest=$(grep -Eo '"version":"[0-9]+\.[0-9]+' "$file" | cut -d'"' -f4 | sort -V | tail -1) || return 0
+  own=$(mysqld --no-defaults --version)
+  [[ $own =~ Ver\ ([0-9]+\.[0-9]+) ]] || return 0
+  own=${BASH_REMATCH[1]}
+  [[ $(printf '%s\n%s\n' "$newest" "$own" | sort -V | tail -1) == "$own" ]] ||
+    fail "this image is MySQL $own, and MySQL $newest has worked on this volume: no older release can open it. Nothing has been changed. Put the image of MySQL $newest or a newer one back (mysql.image)"
+}
+
 # prepare_volume: sees to it that the data directory exists and is whole. It is made under another name and renamed when complete, so
 # what a killed run left behind is recognised by its name and what has the right name is never deleted.
 prepare_volume() {
   rmdir "$DATA_DIR" 2>/dev/null || true # only an empty one goes
   if [[ -d $DATA_DIR ]]; then
     [[ -e $DATA_DIR/mysql.ibd ]] ||
-      die "$DATA_DIR holds files but is no data directory of MySQL. Look at them; to let this member begin anew, delete its claim and its pod."
+      fail "$DATA_DIR holds files but is no data directory of MySQL. Look at them; to let this member begin anew, delete its claim and its pod."
+    refuse_newer_data
     return
   fi
   log "the volume is empty: making a data directory"
   rm -rf "$DATA_DIR.new"
   mkdir -m 0750 "$DATA_DIR.new"
-  initialise "$DATA_DIR.new" || die "the data directory could not be made; the messages above say why"
+  initialise "$DATA_DIR.new" || fail "the data directory could not be made ($(free_space)); the messages of mysqld in the log of the container mysql say why"
   sync -f "$DATA_DIR.new"
   mv "$DATA_DIR.new" "$DATA_DIR"
   sync -f "$VOLUME_DIR"
