@@ -150,8 +150,8 @@ CORE_ONLY = ", ".join(
             + WITHOUT
             + "}",
             [
-                "values.yaml:1: keycloak.resources.limits.cpu: is too little: Custos gives a call ten seconds, and a realm "
-                'takes a CPU for some of them; found "500m"; allowed: at least 1, or none; mend: leave it out',
+                "values.yaml:1: keycloak.resources.limits.cpu: is too little: Custos gives a call ten seconds, and a "
+                'realm takes a CPU for some of them; found "500m"; allowed: at least 1, or none; mend: leave it out',
                 "values.yaml:1: keycloak.resources.limits.memory: is too little for a replica: it would be killed for "
                 'lack of memory; found "600Mi"; allowed: at least 700Mi; mend: raise it',
             ],
@@ -160,8 +160,8 @@ CORE_ONLY = ", ".join(
         pytest.param(
             "keycloak: {replicas: 4, database: {poolSize: 50}}\n" + WITHOUT + "}",
             [
-                "values.yaml: postgresql.maxConnections: is too little for 5 replicas of Keycloak, one more than it has "
-                "while an update rolls, with 50 connections each; found 200; allowed: at least 260; "
+                "values.yaml: postgresql.maxConnections: is too little for 5 replicas of Keycloak, one more than it "
+                "has while an update rolls, with 50 connections each; found 200; allowed: at least 260; "
                 "mend: raise it, or lower keycloak.database.poolSize"
             ],
             id="more connections than PostgreSQL takes",
@@ -169,8 +169,8 @@ CORE_ONLY = ", ".join(
         pytest.param(
             WITHOUT + ", mends: {explicitCommand: false}}",
             [
-                "values.yaml:1: custos.mends.lenientJson: has no effect without custos.mends.explicitCommand; found true; "
-                "mend: set both to true, or both to false"
+                "values.yaml:1: custos.mends.lenientJson: has no effect without custos.mends.explicitCommand; "
+                "found true; mend: set both to true, or both to false"
             ],
             id="a mend that has no effect",
         ),
