@@ -77,6 +77,14 @@ POSTGRESQL = {
     "ServiceAccount": ["custos-postgresql"],
     "StatefulSet": ["custos-postgresql"],
 }
+KAFKA = {
+    "ConfigMap": ["custos-kafka-options", "custos-kafka-program"],
+    "NetworkPolicy": ["custos-kafka"],
+    "PodDisruptionBudget": ["custos-kafka"],
+    "Service": ["custos-kafka", "custos-kafka-nodes"],
+    "ServiceAccount": ["custos-kafka"],
+    "StatefulSet": ["custos-kafka"],
+}
 KEYCLOAK = {
     "ConfigMap": ["custos-keycloak-config", "custos-keycloak-providers", "custos-lenient-json"],
     "Deployment": ["custos-keycloak"],
@@ -85,7 +93,7 @@ KEYCLOAK = {
     "Service": ["custos-keycloak"],
     "ServiceAccount": ["custos-keycloak"],
 }
-PARTS = [PLATFORM, MYSQL, POSTGRESQL, KEYCLOAK]
+PARTS = [PLATFORM, MYSQL, POSTGRESQL, KAFKA, KEYCLOAK]
 
 
 def test_objects_of_production(prod: list[Object]) -> None:

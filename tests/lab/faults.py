@@ -12,6 +12,9 @@ from tests.lab.stores.base import Pod, Store, name_of
 Leaders = Mapping[Store, Pod]
 # Ours alone, so that taking it away takes nothing else.
 TABLE = "custos_partition"
+FIRST_PROCESS = """\
+kill -9 "$(ctr --namespace k8s.io task list | awk '$1 == "{container}" {{ print $2 }}')"
+"""
 RULES = """\
 table inet {table} {{
     chain forward {{
@@ -40,7 +43,13 @@ def machine_of(pod: Pod) -> str:
 def kill(leaders: Leaders, _: ExitStack) -> None:
     """SIGKILL to the leader's server."""
     for store, pod in leaders.items():
-        store.kubectl("exec", name_of(pod), "-c", store.container, "--", *store.shell, store.kill_command())
+        command = store.kill_command()
+        if command:
+            store.kubectl("exec", name_of(pod), "-c", store.container, "--", *store.shell, command)
+        else:
+            statuses = pod["status"]["containerStatuses"]
+            container = next(s["containerID"] for s in statuses if s["name"] == store.container)
+            on_machine(machine_of(pod), FIRST_PROCESS.format(container=container.partition("://")[2]))
 
 
 def delete(leaders: Leaders, _: ExitStack) -> None:
