@@ -543,7 +543,7 @@ def test_kafka_is_one_host_and_port(prod: list[Object], external: list[Object]) 
 
 def test_a_kafka_that_is_not_there_has_a_name_that_resolves(objects_of: Callable[[Case], list[Object]]) -> None:
     """Its old client ends the service where the name does not resolve."""
-    settings = ("kafka.enabled=false", "custos.withoutStores={keycloak,vault,kafka,smtp,cilogon}")
+    settings = ("kafka.enabled=false", "custos.withoutStores={vault,kafka,smtp,cilogon}")
     files = config_files(objects_of(Case("without Kafka", "prod", settings=settings)))
     assert files["messagingCoreService-custos.properties"]["core.messaging.service.broker.url"] == "localhost:9092"
 
