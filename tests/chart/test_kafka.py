@@ -75,7 +75,7 @@ def test_members_know_each_other_by_the_name_in_their_certificate(objects_of: Ob
         for name, entry in wanted_secrets(objects).items()
         if "certificate" in entry and "*.custos-" not in name and "kafka-tls" in name
     )
-    text = next(i for i in kind(objects, "ConfigMap") if "server.properties" in i["data"])["data"]["server.properties"]
+    text = next(i for i in kind(objects, "ConfigMap") if "server.properties" in i.get("data", {}))["data"]["server.properties"]
     assert f"super.users=User:{certificate['commonName'][:64]};User:admin\n" in text
 
 

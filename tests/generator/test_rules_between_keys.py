@@ -68,13 +68,21 @@ CORE_ONLY = ", ".join(
         ),
         pytest.param(
             "vault: {enabled: false}\nglobal: {vault: {host: v, existingSecret: t}}\n"
-            "custos: {withoutStores: [keycloak, vault, kafka, smtp, cilogon]}",
+            "custos: {withoutStores: [vault, smtp, cilogon]}",
             [
                 "values.yaml:3: custos.withoutStores: Vault is said to be absent, yet global.vault.host and "
                 'global.vault.existingSecret is set; found "vault"; '
                 "mend: take vault out of custos.withoutStores"
             ],
             id="store both absent and given",
+        ),
+        pytest.param(
+            "custos: {withoutStores: [kafka, smtp, cilogon]}",
+            [
+                "values.yaml:1: custos.withoutStores: Kafka is said to be absent, yet it runs in this release; "
+                'found "kafka"; mend: take kafka out of custos.withoutStores or set kafka.enabled to false'
+            ],
+            id="store both absent and here",
         ),
         pytest.param(
             WITHOUT + ", services: {custos-logging: {enabled: false}, " + CORE_ONLY + "}}",
