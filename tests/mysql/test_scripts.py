@@ -667,7 +667,7 @@ def restarts(tmp_path: Path, script: str) -> subprocess.CompletedProcess[str]:
     """Runs run.sh's main with a mysqld that is `script`; nothing in it waits."""
     run = tmp_path / "run"
     run.mkdir(exist_ok=True)
-    around = f"""prepare_volume() {{ :; }}; obey() {{ :; }}; sleep() {{ echo "pause $1"; }}
+    around = f"""prepare_volume() {{ :; }}; obey() {{ :; }}; watch_space() {{ :; }}; sleep() {{ echo "pause $1"; }}
         mysqld() {{ {script}; }}; main"""
     return shell("run.sh", around, {"RUN_DIR": str(run), "VOLUME_DIR": str(tmp_path)}, check=False)
 
