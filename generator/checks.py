@@ -21,6 +21,8 @@ MYSQL_OVERHEAD = Decimal(600 * 1024**2)
 # Where the chart says how many connections mysqld takes, and what the agent, replication and an operator need of them.
 MYSQL_OPTIONS = Path(__file__).parent / "blueprint/charts/mysql/files/my.cnf"
 RESERVED_CONNECTIONS = 10
+# What a member of PostgreSQL needs besides its shared buffers, Patroni's 45 MB and its connections among it.
+POSTGRESQL_OVERHEAD = Decimal(192 * 1024**2)
 # Connections of a pod whose pool the service sizes itself (HikariCP's default).
 HIKARI_DEFAULT = 10
 
@@ -44,6 +46,11 @@ class Context:
             return {}
         switches = self.values.get("custos.services")
         return {name: facts for name, facts in self.catalogue.services.items() if switches[name]["enabled"]}
+
+    def stores_here(self) -> list[str]:
+        """The stores that this release runs."""
+        stores = self.catalogue.stores.items()
+        return [name for name, store in stores if store["deployable"] and self.values.get(f"{name}.enabled")]
 
     def finding(self, path: str, message: str, **facts: Any) -> Finding:
         """A finding at a dotted key, with its effective value as what was found."""
@@ -71,6 +78,7 @@ def needed_stores(context: Context) -> Iterator[Finding]:
     without = context.values.get("custos.withoutStores")
     for name, store in context.catalogue.stores.items():
         users = [service for service, facts in context.services().items() if name in facts["needs"]]
+        users += [other for other in context.stores_here() if name in context.catalogue.stores[other].get("needs", [])]
         here = store["deployable"] and context.values.get(f"{name}.enabled")
         address, credentials = store["address"], store["credentials"]
         given = [key for key in (address, *credentials) if context.values.get(key)]
@@ -140,6 +148,8 @@ def requests_within_limits(context: Context) -> Iterator[Finding]:
         for path in (
             "mysql.resources",
             "mysql.agent.resources",
+            "postgresql.resources",
+            "postgresql.agent.resources",
             "custos.resources",
             "custos.sidecarResources",
         )
@@ -212,11 +222,53 @@ def _max_connections() -> int:
     return int(found[1])
 
 
+def memory_of_postgresql(context: Context) -> Iterator[Finding]:
+    """The memory limit of PostgreSQL holds its shared buffers and the rest of it."""
+    if not context.values.get("postgresql.enabled"):
+        return
+    buffers = context.values.get("postgresql.sharedBuffers")
+    limit = quantity.parse(context.values.get("postgresql.resources.limits.memory"))
+    needed = quantity.postgresql_bytes(buffers) + POSTGRESQL_OVERHEAD
+    if limit is not None and limit < needed:
+        yield context.finding(
+            "postgresql.resources.limits.memory",
+            f"is too little for shared buffers of {buffers}: PostgreSQL would be killed for lack of memory",
+            allowed=f"at least {quantity.mebibytes(needed)}",
+            mend="raise it or lower postgresql.sharedBuffers",
+        )
+
+
+def timing_of_patroni(context: Context) -> Iterator[Finding]:
+    """Patroni's own rule between its three times, which it would bend by itself, and ours about the fourth."""
+    ttl, loop, retry, release = (
+        context.values.get(f"postgresql.patroni.{key}") for key in ("ttl", "loopWait", "retryTimeout", "releaseAfter")
+    )
+    if loop + 2 * retry > ttl:
+        yield context.finding(
+            "postgresql.patroni.ttl",
+            f"is less than loopWait + 2 * retryTimeout, {loop} + 2 * {retry}: a leader that has trouble with the API "
+            "would lose its lock while it still tries",
+            allowed=f"at least {loop + 2 * retry}",
+            mend="raise it, or lower postgresql.patroni.loopWait or retryTimeout",
+        )
+    if release and release < 2 * loop:
+        yield context.finding(
+            "postgresql.patroni.releaseAfter",
+            f"is less than twice loopWait, {loop}: a leader that is well may not have renewed its lock by then",
+            allowed=f"0, or at least {2 * loop}",
+            mend="raise it, or lower postgresql.patroni.loopWait",
+        )
+
+
 def room_on_nodes(context: Context) -> Iterator[Finding]:
     """With `spread: host`, there are as many machines as pods that must not share one."""
     if context.nodes is None:
         return
-    for path, replicas in (("mysql", "mysql.replicas"), ("custos", "custos.replicas")):
+    for path, replicas in (
+        ("mysql", "mysql.replicas"),
+        ("postgresql", "postgresql.replicas"),
+        ("custos", "custos.replicas"),
+    ):
         enabled = context.values.get(f"{path}.enabled")
         count = context.values.get(replicas)
         if enabled and context.values.get(f"{path}.scheduling.spread") == "host" and count > context.nodes:
@@ -295,6 +347,8 @@ RULES: Rules = (
     requests_within_limits,
     memory_of_mysql,
     connections_to_mysql,
+    memory_of_postgresql,
+    timing_of_patroni,
     room_on_nodes,
     profile_without_fixed_secret,
     schemes_and_ports,

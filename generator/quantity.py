@@ -27,6 +27,11 @@ def mysql_bytes(text: str) -> Decimal:
     return Decimal(text.rstrip("KMG")) * Decimal(1024) ** " KMG".index(text[-1] if text[-1] in "KMG" else " ")
 
 
+def postgresql_bytes(text: str) -> Decimal:
+    """Bytes of a size as PostgreSQL writes it (kB, MB, GB), whose units are powers of 1024."""
+    return Decimal(text[:-2]) * Decimal(1024) ** (1 + ["kB", "MB", "GB"].index(text[-2:]))
+
+
 def mebibytes(number: Decimal) -> str:
     """Bytes as Kubernetes writes mebibytes, for messages."""
     return f"{-(-int(number) // 1024**2)}Mi"

@@ -8,6 +8,7 @@ import os
 import shutil
 import struct
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def _make(recipe: Recipe, home: Path) -> None:
         layer = measure(work / "root")
         known = {"digest": layer.digest, "size": layer.size}
         (work / "layer.json").write_text(json.dumps(known), encoding="utf-8")
-        for name in ("work", "merged", "maven"):
+        for name in ("work", "merged", "wheels", "maven"):
             remove_tree(work / name)
         remove_tree(home)
         work.rename(home)
@@ -110,8 +111,11 @@ def _debian(wanted: dict[str, object], root: Path) -> None:
 
 def _script(recipe: Recipe, work: Path) -> None:
     assert recipe.script and recipe.below, f"{recipe.name}: a script needs a root to run in"
-    for name in ("work", "merged"):
+    for name in ("work", "merged", "wheels"):
         (work / name).mkdir()
+    if recipe.wheels:
+        fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+        run([*fetch, "--dest", str(work / "wheels"), *recipe.wheels])
     below = ":".join(str(path) for path in reversed(lowers(recipe.below)))
     environment = {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -127,7 +131,7 @@ def _script(recipe: Recipe, work: Path) -> None:
             "unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private",
             "bash", str(HERE / "enter.sh"), below,
             str(work / "root"), str(work / "work"), str(work / "merged"), str(cache_root() / "apt"),
-            str(recipe.script),
+            str(recipe.script), str(work / "wheels"),
         ],
         env=environment,
     )  # fmt: skip

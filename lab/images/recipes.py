@@ -66,6 +66,12 @@ class Recipe:
         found: dict[str, Any] | None = self.raw.get("debian")
         return found
 
+    @property
+    def wheels(self) -> list[str]:
+        """Packages of PyPI, NAME==VERSION, whose wheels the script finds in /tmp/wheels."""
+        found: list[str] = self.raw.get("wheels", [])
+        return found
+
     def mapping(self, kind: str) -> dict[str, str]:
         """`tools`, `files`, `modes`, `directories`, `compile`, `capability`, or {}."""
         found: dict[str, str] = self.raw.get(kind, {})

@@ -215,7 +215,10 @@ machines:
             [
                 "values.yaml:1: mysql.replicas: is more than the inventory's machines that run pods, "
                 "and each pod wants one of its own; found 3; allowed: at most 2; "
-                "mend: add workers, lower it, or set mysql.scheduling.spread to preferHost"
+                "mend: add workers, lower it, or set mysql.scheduling.spread to preferHost",
+                "values.yaml:2: postgresql.replicas: is more than the inventory's machines that run pods, "
+                "and each pod wants one of its own; found 3; allowed: at most 2; "
+                "mend: add workers, lower it, or set postgresql.scheduling.spread to preferHost",
             ],
             id="too few workers",
         ),
@@ -236,7 +239,7 @@ def test_against_an_inventory(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("inventory.yaml").write_text(inventory)
-    Path("values.yaml").write_text("mysql: {replicas: 3}\n" + WITHOUT + "}")
+    Path("values.yaml").write_text("mysql: {replicas: 3}\npostgresql: {replicas: 3}\n" + WITHOUT + "}")
     found = check_values([Path("values.yaml")], Path("inventory.yaml"))
     assert [str(finding) for finding in found] == findings
 

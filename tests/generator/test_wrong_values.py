@@ -62,7 +62,7 @@ URL = "allowed: http:// or https://, a host and perhaps a port and path, without
         ),
         pytest.param(
             "mysqll: {}",
-            "mysqll: unknown key; allowed: global, mysql, custos, secrets; did you mean mysql?",
+            "mysqll: unknown key; allowed: global, mysql, postgresql, custos, secrets; did you mean mysql?",
             id="misspelt section",
         ),
         pytest.param(

@@ -49,11 +49,11 @@ def small_root(root: Path) -> Path:
 
 def enter(tmp_path: Path, script: str) -> list[str]:
     """The command that runs `script` as a recipe's over a small root."""
-    for name in ("upper", "work", "merged", "apt"):
+    for name in ("upper", "work", "merged", "apt", "wheels"):
         (tmp_path / name).mkdir()
     (tmp_path / "recipe.sh").write_text(script)
     lower = small_root(tmp_path / "lower")
-    places = [tmp_path / name for name in ("upper", "work", "merged", "apt", "recipe.sh")]
+    places = [tmp_path / name for name in ("upper", "work", "merged", "apt", "recipe.sh", "wheels")]
     unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private"]
     return [*unshare, "bash", str(HERE / "enter.sh"), str(lower), *map(str, places)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.lab.stores.base import Store
 from tests.lab.stores.mysql import Mysql
+from tests.lab.stores.postgresql import Postgresql
 
 # By the name of the chart. A store that is installed is in every experiment.
-STORES: dict[str, type[Store]] = {kind.name: kind for kind in (Mysql,)}
+STORES: dict[str, type[Store]] = {kind.name: kind for kind in (Mysql, Postgresql)}

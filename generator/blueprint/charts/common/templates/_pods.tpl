@@ -103,6 +103,22 @@ dnsConfig:
 {{- end -}}
 
 {{- /*
+common.tokenVolume: a volume with the account's token and the cluster's CA, as Kubernetes would mount it, but readable for the group and only where a
+container mounts it (at /var/run/secrets/kubernetes.io/serviceaccount).
+  name  the volume's name
+*/ -}}
+{{- define "common.tokenVolume" -}}
+name: {{ .name }}
+projected:
+  defaultMode: 0440
+  sources:
+    - serviceAccountToken: {path: token, expirationSeconds: 3600}
+    - configMap:
+        name: kube-root-ca.crt
+        items: [{key: ca.crt, path: ca.crt}]
+{{- end -}}
+
+{{- /*
 common.spread: how the pods of one component are kept apart, as lines of a pod's spec.
   context, component  as in common.selectorLabels
   scheduling          {spread}: host = never two on one node, preferHost = rather not, none
