@@ -605,6 +605,47 @@ def test_a_service_that_cannot_be_made_is_named_and_the_others_go_on(tmp_path: P
     assert "incomplete, 1 made" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("free", "full"),  # MiB, one after the other
+    [
+        ([500], ["no"]),
+        ([63], ["full"]),
+        ([64], ["no"]),
+        ([63, 127, 128, 64], ["full", "full", "no", "no"]),
+        ([0], ["full"]),
+    ],
+)
+def test_a_volume_is_full_until_there_is_room_again(tmp_path: Path, free: list[int], full: list[str]) -> None:
+    looks = "; ".join(
+        f'echo {mib << 20} {1 << 30} >"$RUN_DIR/space"; volume_full && echo full || echo no' for mib in free
+    )
+    assert shell("agent.sh", looks, {"RUN_DIR": str(tmp_path)}).stdout.split() == full
+    assert shell("agent.sh", "volume_full || echo unknown", {"RUN_DIR": str(tmp_path / "none")}).stdout == "unknown\n"
+
+
+@pytest.mark.parametrize(
+    ("role", "members", "unreachable", "replicas", "free", "done"),
+    [
+        ("SECONDARY", 3, 0, "2", 30, "killed"),
+        ("SECONDARY", 2, 0, "", 30, "stays"),  # the other one alone would not survive anything
+        ("SECONDARY", 3, 1, "2", 30, "stays"),
+        ("PRIMARY", 3, 0, "2", 30, "handed over, killed"),
+        ("PRIMARY", 3, 0, "2", 0, "killed"),
+        ("PRIMARY", 3, 0, "", 30, "stays"),  # the others are full as well
+        ("PRIMARY", 2, 0, "2", 30, "stays"),
+    ],
+)
+def test_who_makes_way_for_the_others_when_its_volume_is_full(
+    tmp_path: Path, role: str, members: int, unreachable: int, replicas: str, free: int, done: str
+) -> None:
+    (tmp_path / "replicas").write_text("3")
+    script = f"""member_role={role} members={members} unreachable={unreachable} FREE={free}
+        event() {{ :; }}; set_label() {{ :; }}; hand_over() {{ echo handed over; }}; have_killed() {{ echo killed; }}
+        role_of() {{ [[ " {replicas} " != *" $1 "* ]] || printf replica; }}; make_way || echo stays"""
+    output = shell("agent.sh", script, {"SETTINGS_DIR": str(tmp_path)}).stdout
+    assert ", ".join(output.splitlines()) == done
+
+
 @pytest.mark.parametrize(("made", "labelled"), [("", False), ("APPLIED[accounts]=old;", True)])
 def test_a_primary_without_all_accounts_serves_those_that_are_there(made: str, labelled: bool) -> None:
     script = f"""accounts_apply() {{ {made} false; }}; record() {{ :; }}; strip_others() {{ :; }}
