@@ -787,3 +787,17 @@ def test_every_script_is_strict_or_only_read_by_one_that_is(file: str) -> None:
     text = (FILES / file).read_text()
     read_by_others = any(f'source "$here/{file}"' in (FILES / main).read_text() for main in ("run.sh", "agent.sh"))
     assert "set -euo pipefail" in text or read_by_others
+
+
+@pytest.mark.parametrize(
+    ("seconds", "group", "order"),
+    [(1, "g", "label record"), (4, "g", "record label"), (1, "another", "record label")],
+)
+def test_a_marker_read_while_the_old_primary_was_unreachable_need_not_be_read_again(
+    seconds: int, group: str, order: str
+) -> None:
+    script = f"""marker_read() {{ MARKER=yes MARKER_GROUP=g; }}; ask() {{ ANSWER={group}; }}; accounts_apply() {{ :; }}
+        record() {{ echo record; }}; set_label() {{ [[ $1 != primary ]] || echo label; }}; strip_others() {{ :; }}
+        accounts_want() {{ :; }}
+        unreachable=1; follow; SECONDS=$((SECONDS + {seconds})); lead"""
+    assert " ".join(shell("agent.sh", script).stdout.split()) == order
