@@ -388,6 +388,12 @@ def test_a_member_enters_only_once_the_marker_names_it(tmp_path: Path) -> None:
     assert entering(tmp_path, marker="no") == []
 
 
+def test_a_marker_of_an_older_release_that_names_nobody_comes_to_name_all(tmp_path: Path) -> None:
+    script = "marker_write() { echo ${#MEMBERS[@]}; };"
+    assert entering(tmp_path, script, "yes")[0] == "3"
+    assert entering(tmp_path, script, "yes 1")[0] == "2"
+
+
 def test_nobody_enters_or_starts_a_group_without_the_api(tmp_path: Path) -> None:
     script = f"""{GROUP_FILES}; marker_read() {{ API_STATUS=000; false; }}; survey() {{ echo asked; }}
         join() {{ echo joined; }}; bootstrap() {{ echo started; }}; api_error() {{ :; }}; seek 0"""
