@@ -144,6 +144,10 @@ class Catalogue:
         """How clients reach each store that this chart can run."""
         return {name: store["here"] for name, store in self.stores.items() if store["deployable"] and "here" in store}
 
+    def clients(self, store: str) -> list[str]:
+        """The services that need the store `store`."""
+        return [name for name, service in self.services.items() if store in service["needs"]]
+
     @property
     def optional_stores(self) -> list[str]:
         """Stores that an installation may do without."""

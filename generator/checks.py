@@ -18,6 +18,10 @@ from generator.values import Values
 
 # What mysqld needs besides its buffer pool: with a pool of 128M, 670 to 740 MB were measured in all.
 MYSQL_OVERHEAD = Decimal(600 * 1024**2)
+# What a broker needs besides its heap: 110 to 190 MB were measured at 384M.
+KAFKA_OVERHEAD = Decimal(256 * 1024**2)
+# Copies of a record from which on it is safe, and reachable, after the loss of one broker.
+KAFKA_COPIES = 3
 # Where the chart says how many connections mysqld takes, and what the agent, replication and an operator need of them.
 MYSQL_OPTIONS = Path(__file__).parent / "blueprint/charts/mysql/files/my.cnf"
 RESERVED_CONNECTIONS = 10
@@ -150,6 +154,8 @@ def requests_within_limits(context: Context) -> Iterator[Finding]:
             "mysql.agent.resources",
             "postgresql.resources",
             "postgresql.agent.resources",
+            "kafka.resources",
+            "kafka.controllers.resources",
             "custos.resources",
             "custos.sidecarResources",
         )
@@ -178,7 +184,7 @@ def memory_of_mysql(context: Context) -> Iterator[Finding]:
         return
     pool = context.values.get("mysql.bufferPoolSize")
     limit = quantity.parse(context.values.get("mysql.resources.limits.memory"))
-    needed = quantity.mysql_bytes(pool) + MYSQL_OVERHEAD
+    needed = quantity.binary_bytes(pool) + MYSQL_OVERHEAD
     if limit is not None and limit < needed:
         yield context.finding(
             "mysql.resources.limits.memory",
@@ -260,12 +266,51 @@ def timing_of_patroni(context: Context) -> Iterator[Finding]:
         )
 
 
+def memory_of_kafka(context: Context) -> Iterator[Finding]:
+    """A member's memory limit holds its Java heap and the rest of it."""
+    if not context.values.get("kafka.enabled"):
+        return
+    sections = ["kafka", *(["kafka.controllers"] if context.values.get("kafka.controllers.separate") else [])]
+    for section in sections:
+        heap = context.values.get(f"{section}.heapSize")
+        limit = quantity.parse(context.values.get(f"{section}.resources.limits.memory"))
+        needed = quantity.binary_bytes(heap) + KAFKA_OVERHEAD
+        if limit is not None and limit < needed:
+            yield context.finding(
+                f"{section}.resources.limits.memory",
+                f"is too little for a Java heap of {heap}: Kafka would be killed for lack of memory",
+                allowed=f"at least {quantity.mebibytes(needed)}",
+                mend=f"raise it or lower {section}.heapSize",
+            )
+
+
+def members_of_kafka(context: Context) -> Iterator[Finding]:
+    """Brokers are one or enough for safe copies; those that vote are not more than there are."""
+    if not context.values.get("kafka.enabled"):
+        return
+    brokers, voters = context.values.get("kafka.replicas"), context.values.get("kafka.controllers.replicas")
+    if 1 < brokers < KAFKA_COPIES:
+        yield context.finding(
+            "kafka.replicas",
+            "is more than one, yet too few for a record to be safe and its topic writable when one broker is lost",
+            allowed=f"1, or {KAFKA_COPIES} and more",
+            mend=f"take {KAFKA_COPIES}",
+        )
+    if voters > brokers and not context.values.get("kafka.controllers.separate"):
+        yield context.finding(
+            "kafka.controllers.replicas",
+            f"is more than the {brokers} brokers, which vote where the controllers are not separate",
+            mend="lower it, raise kafka.replicas, or set kafka.controllers.separate to true",
+        )
+
+
 def room_on_nodes(context: Context) -> Iterator[Finding]:
     """With `spread: host`, there are as many machines as pods that must not share one."""
     if context.nodes is None:
         return
     for path, replicas in (
         ("mysql", "mysql.replicas"),
+        ("kafka", "kafka.replicas"),
         ("postgresql", "postgresql.replicas"),
         ("custos", "custos.replicas"),
     ):
@@ -349,6 +394,8 @@ RULES: Rules = (
     connections_to_mysql,
     memory_of_postgresql,
     timing_of_patroni,
+    memory_of_kafka,
+    members_of_kafka,
     room_on_nodes,
     profile_without_fixed_secret,
     schemes_and_ports,

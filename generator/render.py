@@ -111,6 +111,9 @@ def _files(sources: Sources, catalogue: Catalogue, schema: ValuesSchema, values:
     if "mysql" in charts:
         about = "The schemas and accounts that the group keeps, one for each service."
         yield "charts/mysql/files/schemas.yaml", emit.generated_yaml(catalogue.schemas, about).encode()
+    if "kafka" in charts:
+        about = "The services that use this store."
+        yield "charts/kafka/files/clients.yaml", emit.generated_yaml(catalogue.clients("kafka"), about).encode()
 
 
 def _refuse_incomplete(files: dict[str, bytes], blueprint: Path) -> None:

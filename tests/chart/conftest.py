@@ -52,6 +52,11 @@ CASES = [
         ),
     ),
     Case(
+        "kafka-split",
+        "prod",
+        settings=("kafka.controllers.separate=true", "kafka.replicas=4"),
+    ),
+    Case(
         "mirror",
         "prod",
         settings=(

@@ -535,8 +535,15 @@ def test_others_know_nothing_of_vault(external: list[Object]) -> None:
 def test_kafka_is_one_host_and_port(prod: list[Object], external: list[Object]) -> None:
     key = "core.messaging.service.broker.url"
     assert config_files(external)["messagingCoreService-custos.properties"][key] == "kafka.example.org:9092"
-    # Its old client ends the service where the name does not resolve.
-    assert config_files(prod)["messagingCoreService-custos.properties"][key] == "localhost:9092"
+    ours = config_files(prod)["messagingCoreService-custos.properties"][key]
+    assert ours == "custos-kafka.custos.svc.cluster.local.:9092"
+
+
+def test_a_kafka_that_is_not_there_has_a_name_that_resolves(objects_of: Callable[[Case], list[Object]]) -> None:
+    """Its old client ends the service where the name does not resolve."""
+    settings = ("kafka.enabled=false", "custos.withoutStores={keycloak,vault,kafka,smtp,cilogon}")
+    files = config_files(objects_of(Case("without Kafka", "prod", settings=settings)))
+    assert files["messagingCoreService-custos.properties"]["core.messaging.service.broker.url"] == "localhost:9092"
 
 
 def test_cluster_management_may_get_exactly_its_secret(prod: list[Object]) -> None:

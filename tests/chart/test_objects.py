@@ -77,7 +77,15 @@ POSTGRESQL = {
     "ServiceAccount": ["custos-postgresql"],
     "StatefulSet": ["custos-postgresql"],
 }
-PARTS = [PLATFORM, MYSQL, POSTGRESQL]
+KAFKA = {
+    "ConfigMap": ["custos-kafka-options", "custos-kafka-program"],
+    "NetworkPolicy": ["custos-kafka"],
+    "PodDisruptionBudget": ["custos-kafka"],
+    "Service": ["custos-kafka", "custos-kafka-nodes"],
+    "ServiceAccount": ["custos-kafka"],
+    "StatefulSet": ["custos-kafka"],
+}
+PARTS = [PLATFORM, MYSQL, POSTGRESQL, KAFKA]
 
 
 def test_objects_of_production(prod: list[Object]) -> None:
