@@ -86,13 +86,27 @@ record() {
   return 1
 }
 
+# read_ahead: a member sees that another is unreachable and may be the primary in a second: it asks the marker now. Until it is removed from the group
+# there is nothing else to do, and afterwards each question lengthens the pause.
+read_ahead=-1000 # when the marker last named our group
+read_marker_ahead() {
+  due ahead 5 || return 0
+  marker_read && ask 'SELECT @@group_replication_group_name;' || return 0
+  [[ $MARKER != yes || $ANSWER != "$MARKER_GROUP" ]] || read_ahead=$SECONDS
+}
+
 # lead: this member is the primary. The label comes last: whoever reaches the primary finds his schema. One that cannot be made does not keep the
 # others from theirs.
 lead() {
   if [[ $label != primary ]]; then
     accounts_apply || ((${#APPLIED[@]})) || return 0
-    record || return 0
-    set_label primary || return 0
+    if ((SECONDS - read_ahead <= 3)); then
+      set_label primary || return 0
+      record || return 0
+    else
+      record || return 0
+      set_label primary || return 0
+    fi
     strip_others
     last_time[strip]=$SECONDS
     return 0
@@ -122,6 +136,7 @@ dismiss_clients() {
 # follow: this member is a secondary. For a few seconds after it was the primary it sends clients away, until they find the new one.
 follow() {
   [[ $role != primary ]] || last_time[demoted]=$SECONDS
+  ((unreachable == 0)) || read_marker_ahead
   set_label replica || true
   if [[ -n ${last_time[demoted]:-} ]] && ((SECONDS - last_time[demoted] < 8)) && due dismiss 1; then
     dismiss_clients
