@@ -462,7 +462,6 @@ def test_our_own_passwords_are_changed_without_a_pause(rig: Rig) -> None:
         alter = "ALTER USER {} IDENTIFIED BY '{}' RETAIN CURRENT PASSWORD;"
         pairs = [(account, passwords[key]) for key, accounts in OWN_ACCOUNTS.items() for account in accounts]
         primary(rig).sql("\n".join(alter.format(*pair) for pair in pairs))
-        level(rig)
         told = sum(event.startswith("AgentPasswordTaken") for event in rig.events())
         for key, password in passwords.items():
             (admin / key).write_text(password)
