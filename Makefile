@@ -48,8 +48,10 @@ test-lab: venv tools ## Tests on real machines, a real group, the running lab; e
 	@$(MAKE) --no-print-directory up
 	@pytest -m lab tests/lab
 
-drill: venv tools ## The long ones: a real group without Kubernetes' help, every way to lose members
+drill: venv tools ## The long ones: MySQL's group without Kubernetes' help, then every fault, store by store, on the lab
 	@pytest -m lab tests/mysql
+	@$(MAKE) --no-print-directory up
+	@$(PYTHON) -m tests.drill
 
 render: venv ## Write charts/custos-platform from values/prod.yaml
 	@$(PYTHON) -m generator render values/prod.yaml

@@ -1,4 +1,4 @@
-"""python -m bootstrap plan|apply|status|verify|reset INVENTORY
+"""python -m bootstrap plan|apply|status|verify|rotate|reset INVENTORY
 
 Exit codes: 0 fine (plan: nothing to change), 1 something is wrong, failed or would change, 2 unusable arguments.
 """
@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from bootstrap import journal, paths, phases, status, steps
+from bootstrap import rotate as rotation
 from bootstrap.console import Console
 from bootstrap.context import Context
 from bootstrap.engines import engine
@@ -114,6 +115,19 @@ def verify_platform(inventory: InventoryFile, as_json: AsJson = False, verbose: 
         report = _recorded("verify", context, lambda: steps.apply([phase], context))
         if not report.failed:
             status.show(context)
+        _finish(report, as_json=as_json, fine=not report.failed)
+
+
+@app.command()
+def rotate(
+    inventory: InventoryFile,
+    secrets: Annotated[list[str], typer.Argument(metavar="SECRET…", help="Its name, or SECRET/KEY for one key.")],
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Replace passwords or certificates while the platform runs, and restart what reads them by environment."""
+    with _session(inventory, "auto", as_json=as_json, verbose=verbose) as context:
+        report = _recorded("rotate", context, lambda: steps.apply([rotation.phase(secrets)], context))
         _finish(report, as_json=as_json, fine=not report.failed)
 
 

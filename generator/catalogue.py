@@ -92,6 +92,7 @@ _SERVICES_SCHEMA = _closed(
                         "path",
                     ),
                     "needs": _STRINGS,
+                    "lenientJson": {"type": "boolean"},
                     "peers": _STRINGS,
                     "settings": {"type": "object", "additionalProperties": {"type": "string"}},
                     "secrets": {
@@ -144,6 +145,10 @@ class Catalogue:
         """How clients reach each store that this chart can run."""
         return {name: store["here"] for name, store in self.stores.items() if store["deployable"] and "here" in store}
 
+    def clients(self, store: str) -> list[str]:
+        """The services that need the store `store`."""
+        return [name for name, service in self.services.items() if store in service["needs"]]
+
     @property
     def optional_stores(self) -> list[str]:
         """Stores that an installation may do without."""
@@ -174,7 +179,7 @@ def _resolve(name: str, service: dict[str, Any], facts: dict[str, Any], images: 
     kind = facts["kinds"][service["kind"]]
     image = service.get("image", f"{images['custos']['prefix']}/{name}")
     resolved: dict[str, Any] = {"kind": service["kind"]}
-    for key in ("application", "heap", "memory"):
+    for key in ("application", "heap", "memory", "lenientJson"):
         if key in service:
             resolved[key] = service[key]
     if "application" in service:

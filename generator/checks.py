@@ -18,6 +18,12 @@ from generator.values import Values
 
 # What mysqld needs besides its buffer pool: with a pool of 128M, 670 to 740 MB were measured in all.
 MYSQL_OVERHEAD = Decimal(600 * 1024**2)
+# What a broker needs besides its heap: 110 to 190 MB were measured at 384M.
+KAFKA_OVERHEAD = Decimal(256 * 1024**2)
+# Copies of a record from which on it is safe, and reachable, after the loss of one broker.
+KAFKA_COPIES = 3
+# A replica of Keycloak takes 514 MB with a heap of 390 MB, and more while it makes its tables.
+KEYCLOAK_MEMORY = Decimal(700 * 1024**2)
 # Where the chart says how many connections mysqld takes, and what the agent, replication and an operator need of them.
 MYSQL_OPTIONS = Path(__file__).parent / "blueprint/charts/mysql/files/my.cnf"
 RESERVED_CONNECTIONS = 10
@@ -150,6 +156,10 @@ def requests_within_limits(context: Context) -> Iterator[Finding]:
             "mysql.agent.resources",
             "postgresql.resources",
             "postgresql.agent.resources",
+            "kafka.resources",
+            "kafka.controllers.resources",
+            "keycloak.resources",
+            "keycloak.buildResources",
             "custos.resources",
             "custos.sidecarResources",
         )
@@ -178,7 +188,7 @@ def memory_of_mysql(context: Context) -> Iterator[Finding]:
         return
     pool = context.values.get("mysql.bufferPoolSize")
     limit = quantity.parse(context.values.get("mysql.resources.limits.memory"))
-    needed = quantity.mysql_bytes(pool) + MYSQL_OVERHEAD
+    needed = quantity.binary_bytes(pool) + MYSQL_OVERHEAD
     if limit is not None and limit < needed:
         yield context.finding(
             "mysql.resources.limits.memory",
@@ -260,15 +270,50 @@ def timing_of_patroni(context: Context) -> Iterator[Finding]:
         )
 
 
+def memory_of_kafka(context: Context) -> Iterator[Finding]:
+    """A member's memory limit holds its Java heap and the rest of it."""
+    if not context.values.get("kafka.enabled"):
+        return
+    sections = ["kafka", *(["kafka.controllers"] if context.values.get("kafka.controllers.separate") else [])]
+    for section in sections:
+        heap = context.values.get(f"{section}.heapSize")
+        limit = quantity.parse(context.values.get(f"{section}.resources.limits.memory"))
+        needed = quantity.binary_bytes(heap) + KAFKA_OVERHEAD
+        if limit is not None and limit < needed:
+            yield context.finding(
+                f"{section}.resources.limits.memory",
+                f"is too little for a Java heap of {heap}: Kafka would be killed for lack of memory",
+                allowed=f"at least {quantity.mebibytes(needed)}",
+                mend=f"raise it or lower {section}.heapSize",
+            )
+
+
+def members_of_kafka(context: Context) -> Iterator[Finding]:
+    """Brokers are one or enough for safe copies; those that vote are not more than there are."""
+    if not context.values.get("kafka.enabled"):
+        return
+    brokers, voters = context.values.get("kafka.replicas"), context.values.get("kafka.controllers.replicas")
+    if 1 < brokers < KAFKA_COPIES:
+        yield context.finding(
+            "kafka.replicas",
+            "is more than one, yet too few for a record to be safe and its topic writable when one broker is lost",
+            allowed=f"1, or {KAFKA_COPIES} and more",
+            mend=f"take {KAFKA_COPIES}",
+        )
+    if voters > brokers and not context.values.get("kafka.controllers.separate"):
+        yield context.finding(
+            "kafka.controllers.replicas",
+            f"is more than the {brokers} brokers, which vote where the controllers are not separate",
+            mend="lower it, raise kafka.replicas, or set kafka.controllers.separate to true",
+        )
+
+
 def room_on_nodes(context: Context) -> Iterator[Finding]:
     """With `spread: host`, there are as many machines as pods that must not share one."""
     if context.nodes is None:
         return
-    for path, replicas in (
-        ("mysql", "mysql.replicas"),
-        ("postgresql", "postgresql.replicas"),
-        ("custos", "custos.replicas"),
-    ):
+    for path in ("mysql", "postgresql", "kafka", "keycloak", "custos"):
+        replicas = f"{path}.replicas"
         enabled = context.values.get(f"{path}.enabled")
         count = context.values.get(replicas)
         if enabled and context.values.get(f"{path}.scheduling.spread") == "host" and count > context.nodes:
@@ -278,6 +323,58 @@ def room_on_nodes(context: Context) -> Iterator[Finding]:
                 allowed=f"at most {context.nodes}",
                 mend=f"add workers, lower it, or set {path}.scheduling.spread to preferHost",
             )
+
+
+def cpu_of_keycloak(context: Context) -> Iterator[Finding]:
+    """Custos 1.1 gives each call ten seconds, and what a call that was cut off has half made stays."""
+    limit = quantity.parse(context.values.get("keycloak.resources.limits.cpu"))
+    if context.values.get("keycloak.enabled") and limit is not None and limit < 1:
+        yield context.finding(
+            "keycloak.resources.limits.cpu",
+            "is too little: Custos gives a call ten seconds, and a realm takes a CPU for some of them",
+            allowed="at least 1, or none",
+            mend="leave it out",
+        )
+
+
+def memory_of_keycloak(context: Context) -> Iterator[Finding]:
+    """Java outside its heap takes what the heap's share leaves it."""
+    limit = quantity.parse(context.values.get("keycloak.resources.limits.memory"))
+    if context.values.get("keycloak.enabled") and limit is not None and limit < KEYCLOAK_MEMORY:
+        yield context.finding(
+            "keycloak.resources.limits.memory",
+            "is too little for a replica: it would be killed for lack of memory",
+            allowed=f"at least {quantity.mebibytes(KEYCLOAK_MEMORY)}",
+            mend="raise it",
+        )
+
+
+def connections_to_postgresql(context: Context) -> Iterator[Finding]:
+    """The pools of all replicas fit into PostgreSQL's connections, also while an update rolls with one replica more."""
+    if not (context.values.get("keycloak.enabled") and context.values.get("postgresql.enabled")):
+        return
+    pods = context.values.get("keycloak.replicas") + 1
+    pool = context.values.get("keycloak.database.poolSize")
+    needed = pods * pool + RESERVED_CONNECTIONS
+    if needed > context.values.get("postgresql.maxConnections"):
+        yield context.finding(
+            "postgresql.maxConnections",
+            f"is too little for {pods} replicas of Keycloak, one more than it has while an update rolls, with {pool} "
+            "connections each",
+            allowed=f"at least {needed}",
+            mend="raise it, or lower keycloak.database.poolSize",
+        )
+
+
+def jar_needs_command(context: Context) -> Iterator[Finding]:
+    """The lenient mapper comes by the command of the chart; an image's own entrypoint knows nothing of it."""
+    mends = context.values.get("custos.mends")
+    if mends["lenientJson"] and not mends["explicitCommand"]:
+        yield context.finding(
+            "custos.mends.lenientJson",
+            "has no effect without custos.mends.explicitCommand",
+            mend="set both to true, or both to false",
+        )
 
 
 def profile_without_fixed_secret(context: Context) -> Iterator[Finding]:
@@ -349,7 +446,13 @@ RULES: Rules = (
     connections_to_mysql,
     memory_of_postgresql,
     timing_of_patroni,
+    memory_of_kafka,
+    members_of_kafka,
     room_on_nodes,
+    cpu_of_keycloak,
+    memory_of_keycloak,
+    connections_to_postgresql,
+    jar_needs_command,
     profile_without_fixed_secret,
     schemes_and_ports,
     recovery_names_a_member,

@@ -22,8 +22,8 @@ def parse(text: object) -> Decimal | None:
     return Decimal(match[1]) * _UNITS[match[2]] * Decimal(10) ** int(match[3] or 0)
 
 
-def mysql_bytes(text: str) -> Decimal:
-    """Bytes of a size as MySQL writes it, whose K, M and G are powers of 1024."""
+def binary_bytes(text: str) -> Decimal:
+    """Bytes of a size as MySQL and Java write it, whose K, M and G are powers of 1024."""
     return Decimal(text.rstrip("KMG")) * Decimal(1024) ** " KMG".index(text[-1] if text[-1] in "KMG" else " ")
 
 

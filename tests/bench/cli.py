@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tests.bench import by_hand, failover, release, render, results, table, template, up
+from tests.bench import by_hand, release, render, results, table, template, up
 from tests.bench.errors import BenchError
 from tests.bench.machine import PROJECT
 from tests.bench.results import Result
@@ -34,7 +34,6 @@ TOPICS = {
     "template": Topic(template.measure),
     "release": Topic(release.measure),
     "up": Topic(up.measure, up.lacks),
-    "failover": Topic(failover.measure, failover.lacks, failover.TIMES),
 }
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -46,7 +45,7 @@ def bench(
     topics: Annotated[list[str] | None, typer.Argument(metavar="[TOPIC]…", help=", ".join(TOPICS))] = None,
     times: Annotated[
         int | None,
-        typer.Option("--times", min=1, help=f"Runs whose median counts (5; failover: {failover.TIMES})."),
+        typer.Option("--times", min=1, help="Runs whose median counts (5)."),
     ] = None,
     baseline: Annotated[
         bool, typer.Option("--baseline", help="With `up`: measure the same by hand, on the lab's bare machines.")

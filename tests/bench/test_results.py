@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import failover, results, table
+from tests.bench import results, table
 from tests.bench.results import Figure, Result
-from tests.lab.experiment import Outcome
-from tests.lab.faults import FAULTS
-from tests.lab.stores.base import Report
 
 
 def test_the_committed_page_is_made_from_the_committed_results() -> None:
@@ -51,21 +48,3 @@ def test_a_busy_machine_is_said_to_have_been_one(load: float, said: bool) -> Non
     result = Result("some", "Some", "by hand", load={"before": load, "after": load}).as_json()
     result["machine"]["cores"] = 2
     assert ("machine was busy" in table.page([result])) is said
-
-
-def outcome(pause: float, lost: int) -> Outcome:
-    report = Report(100, list(range(lost)), pause, 1.0, [[1.0, pause]], {})
-    return Outcome("mysql", "kill", "custos-mysql-0", "worker1", 1.0, 2.0, 20.0, report, [], [])
-
-
-def test_pauses_of_a_fail_over_are_told_by_median_and_longest_and_rows_by_sum() -> None:
-    result = Result("failover", "Fail-over", "struck")
-    found = [outcome(pause, lost) for pause, lost in ((6.0, 0), (9.0, 2), (5.0, 1))]
-    failover.add(result, failover.Kind("kill", 7.0), found)
-    title = FAULTS["kill"].title
-    assert [(figure.what, figure.value) for figure in result.figures] == [
-        (title, 6.0),
-        (f"{title}, longest", 9.0),
-        (f"{title}, until the group is whole", 20.0),
-        (f"{title}, acknowledged rows lost", 3),
-    ]

@@ -64,6 +64,8 @@ def pod_templates(objects: Sequence[Object]) -> Iterator[tuple[Object, Object]]:
             yield item, item
         elif item["kind"] in ("Deployment", "StatefulSet", "Job", "DaemonSet"):
             yield item, item["spec"]["template"]
+        elif item["kind"] == "CronJob":
+            yield item, item["spec"]["jobTemplate"]["spec"]["template"]
 
 
 def containers(pod: Object) -> list[Object]:

@@ -20,6 +20,7 @@ SCHEMAS = Path(__file__).parent / "schemas"
 VERSIONS = ["v1.32.13", "v1.34.4", "v1.37.2"]
 KINDS = {
     "ConfigMap": ("", "v1"),
+    "CronJob": ("batch", "v1"),
     "Deployment": ("apps", "v1"),
     "Job": ("batch", "v1"),
     "NetworkPolicy": ("networking.k8s.io", "v1"),

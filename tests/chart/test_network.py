@@ -59,6 +59,9 @@ def custos_edges(objects: list[Object]) -> set[tuple[str, str, int]]:
     }
 
 
+STORE_PORTS = {"mysql": 3306, "kafka": 9092}
+
+
 def expected_edges(catalogue: dict[str, Any], objects: list[Object]) -> set[tuple[str, str, int]]:
     """What the catalogue says, among the services that run."""
     running = {i["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"] for i in kind(objects, "Deployment")}
@@ -70,8 +73,11 @@ def expected_edges(catalogue: dict[str, Any], objects: list[Object]) -> set[tupl
         edges |= {(service, peer, 7000) for peer in facts.get("peers", []) if peer in running}
         if "application" in facts and service != config and facts.get("configClient", True):
             edges.add((service, config, 9000))
-        if "mysql" in facts and kind(objects, "StatefulSet"):
-            edges.add((service, "mysql", 3306))
+        stores = {i["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"] for i in kind(objects, "StatefulSet")}
+        needs = {*facts.get("needs", []), *(store for store in ("mysql", "vault") if store in facts)}
+        edges |= {(service, store, STORE_PORTS[store]) for store in needs & stores}
+        if "keycloak" in facts.get("needs", []) and "server" in running:  # Keycloak's is the only Deployment called so
+            edges.add((service, "keycloak", 8443))
     return edges
 
 
@@ -121,7 +127,7 @@ def test_the_test_pod_reaches_every_service(objects: list[Object]) -> None:
             if selects({"matchLabels": {k: v for k, v in selector.items() if k != "role"}}, pod["metadata"]["labels"])
         ]
         for labels in pods:
-            ports = {p["port"] for p in service["spec"]["ports"]} & {3306, 7000, 8080, 9000, 40000, 50000}
+            ports = {p["port"] for p in service["spec"]["ports"]} & {3306, 7000, 8080, 9000, 9092, 9094, 40000, 50000}
             both = opened(objects, "egress", test, labels) & opened(objects, "ingress", labels, test)
             assert ports <= both, f"{name(service)}: {ports - both}"
 

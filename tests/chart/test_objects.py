@@ -30,48 +30,77 @@ SERVICES = [
     "custos-user-management-service",
     "custos-user-profile-core-service",
 ]
-EXPECTED = {
+# The platform itself and the services, then what each store adds.
+PLATFORM = {
     "ConfigMap": [
         "custos-configuration",
         "custos-grpc-web-proxy-config",
-        "custos-mysql-options",
-        "custos-mysql-scripts",
-        "custos-mysql-settings",
-        "custos-postgresql-scripts",
-        "custos-postgresql-settings",
         "custos-scripts",
         "custos-secrets",
+        "custos-secrets-renewal",
         "custos-test",
     ],
+    "CronJob": ["custos-secrets-renewal"],
     "Deployment": SERVICES,
     "Job": ["custos-secrets"],
     "NetworkPolicy": [
         *SERVICES,
         "custos-default-deny",
-        "custos-mysql",
-        "custos-postgresql",
         "custos-secrets",
+        "custos-secrets-renewal",
         "custos-test",
     ],
     "Pod": ["custos-test"],
-    "PodDisruptionBudget": [*SERVICES, "custos-mysql", "custos-postgresql"],
-    "Role": ["custos-cluster-management-core-service", "custos-mysql", "custos-postgresql", "custos-secrets"],
-    "RoleBinding": ["custos-cluster-management-core-service", "custos-mysql", "custos-postgresql", "custos-secrets"],
-    "Service": [
-        *SERVICES,
-        *("custos-mysql", "custos-mysql-primary", "custos-mysql-replicas"),
-        *("custos-postgresql", "custos-postgresql-primary", "custos-postgresql-replicas"),
-    ],
-    "ServiceAccount": [*SERVICES, "custos-mysql", "custos-postgresql", "custos-secrets", "custos-test"],
-    "StatefulSet": ["custos-mysql", "custos-postgresql"],
+    "PodDisruptionBudget": SERVICES,
+    "Role": ["custos-cluster-management-core-service", "custos-secrets", "custos-secrets-renewal"],
+    "RoleBinding": ["custos-cluster-management-core-service", "custos-secrets", "custos-secrets-renewal"],
+    "Service": SERVICES,
+    "ServiceAccount": [*SERVICES, "custos-secrets", "custos-secrets-renewal", "custos-test"],
 }
+MYSQL = {
+    "ConfigMap": ["custos-mysql-options", "custos-mysql-scripts", "custos-mysql-settings"],
+    "NetworkPolicy": ["custos-mysql"],
+    "PodDisruptionBudget": ["custos-mysql"],
+    "Role": ["custos-mysql"],
+    "RoleBinding": ["custos-mysql"],
+    "Service": ["custos-mysql", "custos-mysql-primary", "custos-mysql-replicas"],
+    "ServiceAccount": ["custos-mysql"],
+    "StatefulSet": ["custos-mysql"],
+}
+POSTGRESQL = {
+    "ConfigMap": ["custos-postgresql-scripts", "custos-postgresql-settings"],
+    "NetworkPolicy": ["custos-postgresql"],
+    "PodDisruptionBudget": ["custos-postgresql"],
+    "Role": ["custos-postgresql"],
+    "RoleBinding": ["custos-postgresql"],
+    "Service": ["custos-postgresql", "custos-postgresql-primary", "custos-postgresql-replicas"],
+    "ServiceAccount": ["custos-postgresql"],
+    "StatefulSet": ["custos-postgresql"],
+}
+KAFKA = {
+    "ConfigMap": ["custos-kafka-options", "custos-kafka-program"],
+    "NetworkPolicy": ["custos-kafka"],
+    "PodDisruptionBudget": ["custos-kafka"],
+    "Service": ["custos-kafka", "custos-kafka-nodes"],
+    "ServiceAccount": ["custos-kafka"],
+    "StatefulSet": ["custos-kafka"],
+}
+KEYCLOAK = {
+    "ConfigMap": ["custos-keycloak-config", "custos-keycloak-providers", "custos-lenient-json"],
+    "Deployment": ["custos-keycloak"],
+    "NetworkPolicy": ["custos-keycloak"],
+    "PodDisruptionBudget": ["custos-keycloak"],
+    "Service": ["custos-keycloak"],
+    "ServiceAccount": ["custos-keycloak"],
+}
+PARTS = [PLATFORM, MYSQL, POSTGRESQL, KAFKA, KEYCLOAK]
 
 
 def test_objects_of_production(prod: list[Object]) -> None:
     found: dict[str, list[str]] = {}
     for item in prod:
         found.setdefault(item["kind"], []).append(item["metadata"]["name"])
-    assert {kind: sorted(names) for kind, names in found.items()} == {
-        kind: sorted(names) for kind, names in EXPECTED.items()
-    }
+    kinds = {kind for part in PARTS for kind in part}
+    expected = {kind: sorted(name for part in PARTS for name in part.get(kind, [])) for kind in kinds}
+    assert {kind: sorted(names) for kind, names in found.items()} == expected
     assert len(SERVICES) == 24

@@ -47,7 +47,7 @@ def test_names_of_objects(objects_of: Callable[[Case], list[Object]], release: s
 
 def test_cut_names_stay_different(objects_of: Callable[[Case], list[Object]]) -> None:
     services = kind(objects_of(Case("names", "prod", LONGEST_RELEASE)), "Deployment")
-    assert len({s["metadata"]["name"] for s in services}) == len(services) == 24
+    assert len({s["metadata"]["name"] for s in services}) == len(services) == 25
 
 
 @pytest.mark.parametrize("scenario", sorted(p.name for p in (PROJECT / "generator/blueprint/ci").iterdir()))
@@ -72,7 +72,7 @@ def test_notes_say_what_to_do_next(chart: Chart) -> None:
     ).partition("NOTES:")[2]
     assert "helm test custos --namespace custos" in notes
     assert "/user-management" in notes
-    assert "NOT there, and known to be so (custos.withoutStores): keycloak, vault, kafka, smtp, cilogon" in notes
+    assert "NOT there, and known to be so (custos.withoutStores): vault, smtp, cilogon" in notes
     assert "custos-ca" in notes and "custos-truststore" in notes
 
 
@@ -85,13 +85,18 @@ REFUSED = [
     (
         ["custos.withoutStores=null"],
         [
-            "8 finding(s)",
-            "global.keycloak.host: found nothing while iam-admin-core-service, identity-core-service need",
+            "5 finding(s)",
             "global.vault.existingSecret: found nothing while credential-store-core-service, resource-",
             "custos.smtp.host: found nothing while custos-messaging-core-service need smtp",
-            "or put kafka into custos.withoutStores",
+            "or put smtp into custos.withoutStores",
         ],
     ),
+    (
+        ["kafka.enabled=false"],
+        ["global.kafka.host: found nothing while custos-messaging-core-service", "or put kafka into custos.without"],
+    ),
+    (["kafka.replicas=2"], ["kafka.replicas: found 2; allowed: 1, or 3 and more"]),
+    (["kafka.controllers.replicas=5"], ["kafka.controllers.replicas: found 5 while there are 3 brokers"]),
     (["custos.profile=production"], ['custos.profile: found "production"', "keep `custos`"]),
 ]
 
@@ -110,7 +115,10 @@ def test_a_release_name_that_services_cannot_bear_is_refused(chart: Chart) -> No
         helm.template(chart("prod"), release="9lives")
 
 
-@pytest.mark.parametrize("setting", ["custos.sevices.x=1", "mysql.replicas=2", "custos.replicas=many", "nonsense=1"])
+UNKNOWN = ["custos.sevices.x=1", "mysql.replicas=2", "kafka.controllers.replicas=2", "kafka.heapSize=384"]
+
+
+@pytest.mark.parametrize("setting", [*UNKNOWN, "custos.replicas=many", "nonsense=1"])
 def test_the_schema_refuses_what_is_unknown_or_wrong(chart: Chart, setting: str) -> None:
     with pytest.raises(helm.HelmError, match="values don't meet the specifications"):
         helm.template(chart("prod"), "--set", setting)

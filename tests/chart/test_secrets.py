@@ -1,8 +1,9 @@
-"""The Secrets Job: its script against a real Kubernetes API, with the chart's rights, and a real openssl."""
+"""The Secrets Jobs: their scripts against a real Kubernetes API, with the chart's rights, and a real openssl."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import importlib.util
 import json
 import os
@@ -69,6 +70,7 @@ class Cluster:
     core: Any
     namespace: str
     run: Callable[[list[Object]], int]
+    renew: Callable[..., int]  # as `run`, and the Secrets to replace
 
     def data(self, name: str) -> Data:
         secret = self.core.read_namespaced_secret(name, self.namespace)
@@ -82,12 +84,24 @@ class Cluster:
         }
 
 
-def load_script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("platform_secrets", SCRIPT)
+def load_script(name: str = "make_secrets") -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, SCRIPT.with_name(f"{name}.py"))
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where the other script looks for it
     spec.loader.exec_module(module)
     return module
+
+
+def account(server: ApiServer, core: Any, namespace: str, name: str, folder: Path) -> Path:
+    """What a pod with this ServiceAccount finds at the usual path."""
+    ask = kubernetes.client.AuthenticationV1TokenRequest(
+        spec=kubernetes.client.V1TokenRequestSpec(audiences=["https://tests"])
+    )
+    folder.mkdir()
+    (folder / "token").write_text(core.create_namespaced_service_account_token(name, namespace, ask).status.token)
+    shutil.copy(server.authority, folder / "ca.crt")
+    return folder
 
 
 @pytest.fixture
@@ -103,21 +117,16 @@ def cluster(
     client = server.client()
     core: Any = kubernetes.client.CoreV1Api(client)
     create_from_dict: Any = kubernetes.utils.create_from_dict  # untyped
-    namespace = "t-" + re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:50].strip("-")
+    digest = hashlib.sha256(request.node.name.encode()).hexdigest()[:8]
+    namespace = "t-" + re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:45].strip("-") + f"-{digest}"
     core.create_namespace({"metadata": {"name": namespace}})
-    for item in (find(prod, k, "custos-secrets") for k in ("ServiceAccount", "Role", "RoleBinding")):
+    names = ("custos-secrets", "custos-secrets-renewal")
+    for item in (find(prod, k, n) for n in names for k in ("ServiceAccount", "Role", "RoleBinding")):
         own = json.loads(json.dumps(item).replace(f'"namespace": "{NAMESPACE}"', f'"namespace": "{namespace}"'))
         create_from_dict(client, own, namespace=namespace)
-    request_token = kubernetes.client.AuthenticationV1TokenRequest(
-        spec=kubernetes.client.V1TokenRequestSpec(audiences=["https://tests"])
-    )
-    account = tmp_path / "account"
-    account.mkdir()
-    token = core.create_namespaced_service_account_token("custos-secrets", namespace, request_token)
-    (account / "token").write_text(token.status.token)
-    shutil.copy(server.authority, account / "ca.crt")
+    making, renewing = (account(server, core, namespace, name, tmp_path / name) for name in names)
     script = load_script()
-    monkeypatch.setattr(script, "ACCOUNT", account)
+    renewal = load_script("renew_secrets")
     monkeypatch.setenv("PATH", f"{openssl}:{os.environ['PATH']}")
     for name, value in (("HOST", "127.0.0.1"), ("PORT", str(server.port))):
         monkeypatch.setenv(f"KUBERNETES_SERVICE_{name}", value)
@@ -125,17 +134,23 @@ def cluster(
     monkeypatch.setenv("RELEASE", "custos")
 
     def run(wanted: list[Object]) -> int:
-        (tmp_path / "wanted.json").write_text(json.dumps(wanted))
-        code: int = script.main([str(tmp_path / "wanted.json")])
-        return code
+        return work(script.main, making, wanted)
 
-    return Cluster(core, namespace, run)
+    def renew(wanted: list[Object], *asked: str) -> int:
+        return work(renewal.main, renewing, wanted, *asked)
+
+    def work(main: Callable[[list[str]], int], folder: Path, wanted: list[Object], *asked: str) -> int:
+        monkeypatch.setattr(script, "ACCOUNT", folder)
+        (tmp_path / "wanted.json").write_text(json.dumps(wanted))
+        return main([str(tmp_path / "wanted.json"), *asked])
+
+    return Cluster(core, namespace, run, renew)
 
 
 @pytest.fixture(scope="session")
 def wanted(prod: list[Object]) -> list[Object]:
     """What production wants."""
-    config = next(i for i in kind(prod, "ConfigMap") if "wanted.json" in i["data"])
+    config = next(i for i in kind(prod, "ConfigMap") if "wanted.json" in i.get("data", {}))
     loaded: list[Object] = json.loads(config["data"]["wanted.json"])
     return loaded
 
@@ -147,9 +162,11 @@ def test_everything_is_made_and_a_second_run_changes_nothing(
     first = cluster.everything()
     assert set(first) == {entry["name"] for entry in wanted}
     printed = capsys.readouterr()
+    # A text that the chart itself gives, such as a user's name, is no secret.
+    given = {key for entry in wanted for key, how in entry.get("keys", {}).items() if "text" in how}
     for _, data in first.values():
         for key, value in data.items():
-            if not key.endswith((".crt", ".p12")):
+            if not key.endswith((".crt", ".p12")) and key not in given:
                 assert value.decode() not in printed.out + printed.err, f"{key} was printed"
     assert cluster.run(wanted) == 0
     assert cluster.everything() == first
@@ -327,6 +344,128 @@ def test_the_jobs_rights_do_not_reach_other_secrets(cluster: Cluster, capsys: py
     assert cluster.run([{"name": "somebody-elses", "keys": {"b": {"random": 8}}}]) == 2
     assert "the Kubernetes API refuses GET secrets/somebody-elses: 403" in capsys.readouterr().err
     assert cluster.data("somebody-elses") == {"a": b"x"}
+
+
+ROTATABLE = {"a": {"random": 16, "rotatable": True}, "b": {"random": 16}}
+
+
+def aged(wanted: list[Object], kind: str, days: int) -> list[Object]:
+    """The same entries, where those of a kind live for so many days."""
+    copy: list[Object] = json.loads(json.dumps(wanted))
+    for entry in copy:
+        if kind in entry:
+            entry[kind]["days"] = days
+    return copy
+
+
+def verified(folder: Path, openssl: Path, authority: bytes, certificate: bytes) -> bool:
+    """Whether openssl accepts the certificate under the authority."""
+    (folder / "authority.crt").write_bytes(authority)
+    (folder / "certificate.crt").write_bytes(certificate)
+    command = [str(openssl / "openssl"), "verify", "-CAfile", "authority.crt", "certificate.crt"]
+    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
+
+
+def test_what_is_new_is_not_renewed(cluster: Cluster, wanted: list[Object]) -> None:
+    cluster.run(wanted)
+    before = cluster.everything()
+    assert cluster.renew(wanted) == 0
+    assert cluster.everything() == before
+
+
+def test_certificates_are_renewed_in_the_last_third_of_their_life_and_nothing_else(
+    cluster: Cluster, wanted: list[Object], tmp_path: Path, openssl: Path
+) -> None:
+    cluster.run(aged(wanted, "certificate", 200))
+    before = cluster.everything()
+    assert cluster.renew(wanted) == 0  # which live for 825 days, of which more than two thirds would be gone
+    after = cluster.everything()
+    assert {name for name in after if after[name] != before[name]} == {e["name"] for e in wanted if "certificate" in e}
+    new, old = after["custos-mysql-tls"][1], before["custos-mysql-tls"][1]
+    assert new["tls.key"] != old["tls.key"]
+    assert verified(tmp_path, openssl, old["ca.crt"], new["tls.crt"])
+
+
+def test_a_certificate_gets_the_name_that_it_lacks(cluster: Cluster, wanted: list[Object]) -> None:
+    cluster.run(wanted)
+    changed = json.loads(json.dumps(wanted))
+    entry = next(entry for entry in changed if "certificate" in entry)
+    entry["certificate"]["dnsNames"].append("new.example.org")
+    before = cluster.everything()
+    assert cluster.renew(changed) == 0
+    assert [name for name, state in cluster.everything().items() if state != before[name]] == [entry["name"]]
+    assert load_script().problems_of(entry, cluster.data(entry["name"]), 0) == []
+
+
+def test_a_new_certificate_of_the_authority_leaves_nobody_out(
+    cluster: Cluster, wanted: list[Object], tmp_path: Path, openssl: Path
+) -> None:
+    cluster.run(aged(wanted, "authority", 400))
+    before = {name: data for name, (_, data) in cluster.everything().items()}
+    assert cluster.renew(wanted) == 0
+    after = {name: data for name, (_, data) in cluster.everything().items()}
+    authority = after["custos-ca"]["ca.crt"]
+    assert authority != before["custos-ca"]["ca.crt"] and after["custos-ca"]["ca.key"] == before["custos-ca"]["ca.key"]
+    for entry in (entry for entry in wanted if "certificate" in entry):
+        data = after[entry["name"]]
+        assert data["ca.crt"] == authority and data["tls.crt"] == before[entry["name"]]["tls.crt"]
+        assert verified(tmp_path, openssl, authority, data["tls.crt"]), "under the new one"
+        assert verified(tmp_path, openssl, before["custos-ca"]["ca.crt"], data["tls.crt"]), "for who has the old one"
+    trust = after["custos-truststore"]
+    assert trust["ca.crt"] == authority and trust["password"] == before["custos-truststore"]["password"]
+
+
+def test_what_an_operator_made_is_not_renewed(
+    cluster: Cluster, wanted: list[Object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = {"tls.crt": "bWluZQ==", "tls.key": "bWluZQ=="}
+    body = {"metadata": {"name": "tls-services-secret"}, "type": "kubernetes.io/tls", "data": own}
+    cluster.core.create_namespaced_secret(cluster.namespace, body)
+    cluster.run(wanted)
+    assert cluster.renew(wanted) == 0
+    assert "tls-services-secret: somebody else's, left alone" in capsys.readouterr().out
+    assert cluster.renew(wanted, "tls-services-secret") == 2
+    assert "Secret tls-services-secret is your own: replace it where it comes from." in capsys.readouterr().err
+    assert cluster.data("tls-services-secret") == {"tls.crt": b"mine", "tls.key": b"mine"}
+
+
+@pytest.mark.parametrize("asked", ["custos-mysql-users", "custos-mysql-users/a"])
+def test_what_is_asked_for_is_replaced_and_nothing_else(cluster: Cluster, asked: str) -> None:
+    wanted = [{"name": "custos-mysql-users", "keys": ROTATABLE}]
+    cluster.run(wanted)
+    before = cluster.data("custos-mysql-users")
+    assert cluster.renew(wanted, asked) == 0
+    after = cluster.data("custos-mysql-users")
+    assert after["a"] != before["a"] and after["b"] == before["b"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (
+            "custos-mysql-admin",
+            "custos-mysql-admin is none of this release's Secrets. They are: custos-mysql-users, ca.",
+        ),
+        ("custos-mysql-users/c", "Secret custos-mysql-users has no key c. It has: a, b."),
+        (
+            "custos-mysql-users/b",
+            "key b of Secret custos-mysql-users cannot be replaced: data or members hold on to it."
+            " Its keys that can: a.",
+        ),
+        ("ca/ca.crt", "ca is replaced as a whole: leave /ca.crt out."),
+        ("custos-mysql-users/a", "Secret custos-mysql-users is not there yet: `helm upgrade` makes it."),
+    ],
+)
+def test_what_cannot_be_replaced_is_said_and_nothing_is_changed(
+    cluster: Cluster, asked: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = [
+        {"name": "custos-mysql-users", "keys": ROTATABLE},
+        {"name": "ca", "authority": {"commonName": "x", "days": 400}},
+    ]
+    assert cluster.renew(wanted[:1] if "not there" in message else wanted, asked) == 2
+    assert message in capsys.readouterr().err
+    assert cluster.everything() == {}
 
 
 @pytest.mark.parametrize("script", sorted((PROJECT / "generator/blueprint").rglob("files/*.py")), ids=lambda p: p.name)

@@ -12,7 +12,7 @@ from generator.check import check_values
 
 Findings = Callable[[str | bytes], list[str]]
 
-WITHOUT = "custos: {withoutStores: [keycloak, vault, kafka, smtp, cilogon]"
+WITHOUT = "custos: {withoutStores: [vault, smtp, cilogon]"
 CORE_ONLY = ", ".join(
     f"{name}: {{enabled: false}}"
     for name in (
@@ -27,7 +27,7 @@ CORE_ONLY = ", ".join(
     ("content", "findings"),
     [
         pytest.param(
-            "custos: {withoutStores: [keycloak, kafka, smtp, cilogon]}",
+            "custos: {withoutStores: [smtp, cilogon]}",
             [
                 "values.yaml: global.vault.host: Vault is needed by credential-store-core-service and "
                 'resource-secret-core-service, but is nowhere; found ""; '
@@ -131,6 +131,48 @@ CORE_ONLY = ", ".join(
             id="buffer pool above the memory limit",
         ),
         pytest.param(
+            "kafka: {heapSize: 2G}\n" + WITHOUT + "}",
+            [
+                "values.yaml:1: kafka.resources.limits.memory: is too little for a Java heap of 2G: "
+                'Kafka would be killed for lack of memory; found "2Gi"; allowed: at least 2304Mi; '
+                "mend: raise it or lower kafka.heapSize"
+            ],
+            id="heap above the memory limit",
+        ),
+        pytest.param(
+            "kafka: {controllers: {separate: true, resources: {limits: {memory: 512Mi}, requests: {memory: 512Mi}}}}\n"
+            + WITHOUT
+            + "}",
+            [
+                "values.yaml:1: kafka.controllers.resources.limits.memory: is too little for a Java heap of 512M: "
+                'Kafka would be killed for lack of memory; found "512Mi"; allowed: at least 768Mi; '
+                "mend: raise it or lower kafka.controllers.heapSize"
+            ],
+            id="heap of a separate controller above its limit",
+        ),
+        pytest.param(
+            "kafka: {replicas: 2}\n" + WITHOUT + "}",
+            [
+                "values.yaml:1: kafka.replicas: is more than one, yet too few for a record to be safe and its topic "
+                "writable when one broker is lost; found 2; allowed: 1, or 3 and more; mend: take 3"
+            ],
+            id="two brokers",
+        ),
+        pytest.param(
+            "kafka: {controllers: {replicas: 5}}\n" + WITHOUT + "}",
+            [
+                "values.yaml:1: kafka.controllers.replicas: is more than the 3 brokers, which vote where the "
+                "controllers are not separate; found 5; "
+                "mend: lower it, raise kafka.replicas, or set kafka.controllers.separate to true"
+            ],
+            id="more voters than brokers",
+        ),
+        pytest.param(
+            "kafka: {replicas: 4, controllers: {replicas: 5, separate: true}}\n" + WITHOUT + "}",
+            [],
+            id="five controllers of their own",
+        ),
+        pytest.param(
             WITHOUT + ", replicas: 7}",
             [
                 "values.yaml:1: custos.replicas: 96 pods, one more of each service than replicas while an upgrade "
@@ -146,6 +188,35 @@ CORE_ONLY = ", ".join(
             id="as many connections as MySQL is told to take",
         ),
         pytest.param(
+            "keycloak: {resources: {limits: {cpu: 500m, memory: 600Mi}, requests: {cpu: 200m, memory: 512Mi}}}\n"
+            + WITHOUT
+            + "}",
+            [
+                "values.yaml:1: keycloak.resources.limits.cpu: is too little: Custos gives a call ten seconds, and a "
+                'realm takes a CPU for some of them; found "500m"; allowed: at least 1, or none; mend: leave it out',
+                "values.yaml:1: keycloak.resources.limits.memory: is too little for a replica: it would be killed for "
+                'lack of memory; found "600Mi"; allowed: at least 700Mi; mend: raise it',
+            ],
+            id="a Keycloak too small",
+        ),
+        pytest.param(
+            "keycloak: {replicas: 4, database: {poolSize: 50}}\n" + WITHOUT + "}",
+            [
+                "values.yaml: postgresql.maxConnections: is too little for 5 replicas of Keycloak, one more than it "
+                "has while an update rolls, with 50 connections each; found 200; allowed: at least 260; "
+                "mend: raise it, or lower keycloak.database.poolSize"
+            ],
+            id="more connections than PostgreSQL takes",
+        ),
+        pytest.param(
+            WITHOUT + ", mends: {explicitCommand: false}}",
+            [
+                "values.yaml:1: custos.mends.lenientJson: has no effect without custos.mends.explicitCommand; "
+                "found true; mend: set both to true, or both to false"
+            ],
+            id="a mend that has no effect",
+        ),
+        pytest.param(
             WITHOUT + ", profile: production}",
             [
                 "values.yaml:1: custos.profile: makes iam-admin and identity exit: they want Secret "
@@ -155,8 +226,8 @@ CORE_ONLY = ", ".join(
             id="a profile that makes services exit",
         ),
         pytest.param(
-            "global: {keycloak: {host: k, scheme: http, existingSecret: s}}\n"
-            "custos: {withoutStores: [vault, kafka, smtp, cilogon]}",
+            "global: {keycloak: {host: k, scheme: http, existingSecret: s}}\nkeycloak: {enabled: false}\n"
+            "custos: {withoutStores: [vault, smtp, cilogon]}",
             [
                 'values.yaml:1: global.keycloak.scheme: does not fit port 443; found "http"; allowed: https; '
                 "mend: change global.keycloak.scheme or global.keycloak.port"
@@ -164,7 +235,7 @@ CORE_ONLY = ", ".join(
             id="plaintext on the port of TLS",
         ),
         pytest.param(
-            "custos: {withoutStores: [keycloak, vault, kafka, cilogon], smtp: {host: m, existingSecret: s}}",
+            "custos: {withoutStores: [vault, cilogon], smtp: {host: m, existingSecret: s}}",
             [
                 "values.yaml:1: custos.smtp.sender: is missing although there is a mail relay; "
                 'found ""; mend: set it to a mail address'
@@ -239,7 +310,8 @@ def test_against_an_inventory(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("inventory.yaml").write_text(inventory)
-    Path("values.yaml").write_text("mysql: {replicas: 3}\npostgresql: {replicas: 3}\n" + WITHOUT + "}")
+    stores = "mysql: {replicas: 3}\npostgresql: {replicas: 3}\nkafka: {scheduling: {spread: preferHost}}\n"
+    Path("values.yaml").write_text(stores + WITHOUT + "}")
     found = check_values([Path("values.yaml")], Path("inventory.yaml"))
     assert [str(finding) for finding in found] == findings
 

@@ -45,11 +45,12 @@ def append(path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "anew"),
     [
-        ("lab/images/recipes/java.sh", {"java", "custos-standin", "keycloak-java", "keycloak"}),
+        ("lab/images/recipes/java.sh", {"java", "custos-standin", "kafka", "keycloak-java", "keycloak"}),
         ("lab/images/recipes/mysql/my.cnf", {"mysql"}),
         ("lab/images/recipes/pause/pause.c", {"pause"}),
         ("lab/images/recipes/netfilter.sh", {"netfilter", "kube-proxy", "kube-router"}),
         ("lab/standin/pom.xml", {"custos-standin"}),
+        ("lab/images/recipes/kafka/pom.xml", {"kafka"}),
         ("lab/images/recipes/keycloak/pom.xml", {"keycloak"}),
         ("generator/catalogue/services.yaml", {"custos-standin"}),
         ("lab/images/recipes.yaml", set()),

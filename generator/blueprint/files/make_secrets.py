@@ -3,7 +3,8 @@
 What is there is never changed. Argument: a JSON file with a list of entries. Each has a `name` and one of
   keys: {KEY: {KIND: …}}          a value for each key; missing keys of a Secret that exists are added. Kinds:
                                   random: LENGTH (letters and digits), uuid: true, base64: BYTES (random
-                                  bytes), base64url: BYTES (the same without padding), text: TEXT (no secret)
+                                  bytes), base64url: BYTES (the same without padding), text: TEXT (no secret).
+                                  `rotatable: true` beside it: renew_secrets.py may replace it on demand
   authority: {commonName, days}   ca.crt, ca.key
   certificate: {authority, commonName, dnsNames, days}
                                   tls.crt, tls.key, ca.crt, signed by the authority of that name
@@ -44,6 +45,7 @@ MANAGER = "custos-platform-secrets"
 API_PATIENCE_SECONDS = 120
 REQUEST_SECONDS = 10
 EXPIRES_SOON_SECONDS = 30 * 24 * 3600
+NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-keyout", "ca.key")
 
 Data = dict[str, bytes]
 
@@ -73,7 +75,7 @@ class Api:
         return self._call("POST", "secrets", secret, conflict_is_none=True) is not None
 
     def add(self, name: str, version: str, data: Data) -> bool:
-        """Add keys to the Secret of exactly this resource version. False where somebody was quicker."""
+        """Set keys of the Secret of exactly this resource version. False where somebody was quicker."""
         patch = {"metadata": {"resourceVersion": version}, "data": _encoded(data)}
         return self._call("PATCH", f"secrets/{name}", patch, conflict_is_none=True) is not None
 
@@ -138,7 +140,7 @@ def random_text(length: int) -> bytes:
 
 def make_value(how: dict[str, Any]) -> bytes:
     """The value of one key, of one of the kinds that the head of this file names. Raises ValueError for others."""
-    ((kind, wanted),) = how.items()
+    ((kind, wanted),) = ((key, value) for key, value in how.items() if key != "rotatable")
     if kind == "random":
         return random_text(wanted)
     if kind == "uuid":
@@ -165,8 +167,11 @@ def openssl(*arguments: str, folder: Path, password: str = "") -> None:
         raise RuntimeError(f"openssl {arguments[0]} failed: {done.stderr.strip()}")
 
 
-def make_authority(wanted: dict[str, Any], folder: Path) -> Data:
-    """A new certificate authority."""
+def make_authority(wanted: dict[str, Any], folder: Path, key: bytes = b"") -> Data:
+    """A certificate authority: a new one, or one more certificate of the same name for a `key` that there is.
+
+    What the key signed is valid under both certificates, so that nobody who knows only one of them is left out.
+    """
     (folder / "request").write_text(
         "[req]\ndistinguished_name=subject\nx509_extensions=extensions\nprompt=no\n"
         f"[subject]\nCN={wanted['commonName'][:64]}\n"
@@ -175,10 +180,12 @@ def make_authority(wanted: dict[str, Any], folder: Path) -> Data:
         "keyUsage=critical,keyCertSign,cRLSign\n"
         "subjectKeyIdentifier=hash\n"
     )
+    if key:
+        (folder / "ca.key").write_bytes(key)
     openssl(
         *("req", "-x509", "-config", "request", "-days", str(wanted["days"])),
-        *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"),
-        *("-keyout", "ca.key", "-out", "ca.crt"),
+        *(("-key", "ca.key") if key else NEW_KEY),
+        *("-out", "ca.crt"),
         folder=folder,
     )
     return {name: (folder / name).read_bytes() for name in ("ca.crt", "ca.key")}
@@ -211,9 +218,9 @@ def make_certificate(wanted: dict[str, Any], authority: Data, folder: Path) -> D
     return {**made, "ca.crt": authority["ca.crt"]}
 
 
-def make_truststore(authority: Data, folder: Path) -> Data:
-    """PKCS12 trust stores that Java reads as trusted entries."""
-    password = random_text(24)
+def make_truststore(authority: Data, folder: Path, password: bytes = b"") -> Data:
+    """PKCS12 trust stores that Java reads as trusted entries, under a new password where none is given."""
+    password = password or random_text(24)
     (folder / "ca.crt").write_bytes(authority["ca.crt"])
     public = authority["ca.crt"]
     if PUBLIC_AUTHORITIES.is_file():
@@ -282,7 +289,7 @@ class Keeper:
         signed = ", ".join(
             name
             for name, secret in there.items()
-            if secret and decoded(secret).get("ca.crt") and name != entry["name"] and _made_by_us(secret)
+            if secret and decoded(secret).get("ca.crt") and name != entry["name"] and made_by_us(secret)
         )
         if not signed:
             return []
@@ -319,19 +326,13 @@ class Keeper:
         makers: dict[str, Callable[[Path], Data]] = {
             "authority": lambda folder: make_authority(entry["authority"], folder),
             "certificate": lambda folder: make_certificate(
-                entry["certificate"], self._authority(entry["certificate"]["authority"]), folder
+                entry["certificate"], authority_of(self._api, entry), folder
             ),
-            "truststore": lambda folder: make_truststore(self._authority(entry["truststore"]["authority"]), folder),
+            "truststore": lambda folder: make_truststore(authority_of(self._api, entry), folder),
         }
         kind = next(kind for kind in makers if kind in entry)
         with tempfile.TemporaryDirectory() as folder:
             return makers[kind](Path(folder))
-
-    def _authority(self, name: str) -> Data:
-        data = decoded(self._api.secret(name))
-        if not {"ca.crt", "ca.key"} <= data.keys():
-            raise Refusal(f"Secret {name} is no authority: it lacks ca.crt or ca.key")
-        return data
 
     def _object(self, entry: dict[str, Any], data: Data) -> dict[str, Any]:
         labels = {
@@ -349,26 +350,44 @@ class Keeper:
 
     @staticmethod
     def _warn(entry: dict[str, Any], present: Data) -> None:
-        """Say when a certificate ends soon or lacks a name; what is there is the operator's to change."""
-        certificate = present.get("tls.crt") or present.get("ca.crt")
-        if not certificate or not (entry.keys() & {"authority", "certificate"}):
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "it.crt").write_bytes(certificate)
-            names = [name.replace("*", "any") for name in entry.get("certificate", {}).get("dnsNames", [])]
-            checks = [("-checkend", str(EXPIRES_SOON_SECONDS)), *(("-checkhost", name) for name in names)]
-            for option, value in checks:
-                done = subprocess.run(
-                    ["openssl", "x509", "-in", "it.crt", "-noout", option, value],
-                    cwd=folder, capture_output=True, text=True, check=False,
-                )  # fmt: skip
-                if done.returncode != 0 or "does NOT match" in done.stdout:
-                    problem = "ends within 30 days" if option == "-checkend" else f"is not for {value}"
-                    mend = "To have a new one made: delete the Secret, upgrade, restart the pods that use it."
-                    print(f"{entry['name']}: the certificate {problem}. {mend}", file=sys.stderr)
+        """Say when a certificate ends soon or lacks a name; what is there is not for this script to change."""
+        mend = "renew_secrets.py mends it at its next run, unless the Secret is your own: then replace it."
+        for problem in problems_of(entry, present, EXPIRES_SOON_SECONDS):
+            print(f"{entry['name']}: the certificate {problem}. {mend}", file=sys.stderr)
 
 
-def _made_by_us(secret: dict[str, Any]) -> bool:
+def problems_of(entry: dict[str, Any], present: Data, soon_seconds: int) -> list[str]:
+    """What is wrong with the certificate of an entry: it ends within so many seconds, or lacks one of its names."""
+    certificate = present.get("tls.crt") or present.get("ca.crt")
+    if not certificate or not (entry.keys() & {"authority", "certificate"}):
+        return []
+    names = [name.replace("*", "any") for name in entry.get("certificate", {}).get("dnsNames", [])]
+    checks = [("-checkend", str(soon_seconds)), *(("-checkhost", name) for name in names)]
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "it.crt").write_bytes(certificate)
+        for option, value in checks:
+            done = subprocess.run(
+                ["openssl", "x509", "-in", "it.crt", "-noout", option, value],
+                cwd=folder, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if done.returncode != 0 or "does NOT match" in done.stdout:
+                days = soon_seconds // (24 * 3600)
+                found.append(f"ends within {days} days" if option == "-checkend" else f"is not for {value}")
+    return found
+
+
+def authority_of(api: Api, entry: dict[str, Any]) -> Data:
+    """The authority that an entry names. Raises Refusal where that Secret is none."""
+    name = (entry.get("certificate") or entry["truststore"])["authority"]
+    data = decoded(api.secret(name))
+    if not {"ca.crt", "ca.key"} <= data.keys():
+        raise Refusal(f"Secret {name} is no authority: it lacks ca.crt or ca.key")
+    return data
+
+
+def made_by_us(secret: dict[str, Any]) -> bool:
+    """Whether this script made the Secret, and not an operator or another program."""
     labels = secret["metadata"].get("labels") or {}
     return bool(labels.get("app.kubernetes.io/managed-by") == MANAGER)
 
@@ -384,21 +403,18 @@ def _fixed_keys(entry: dict[str, Any]) -> set[str]:
     return set()
 
 
-def main(arguments: list[str]) -> int:
-    """Run inside the Job's pod. Returns the exit code."""
-    if len(arguments) != 1:
-        print("usage: make_secrets.py WANTED.json", file=sys.stderr)
-        return 2
+def api_of_this_pod() -> Api:
+    """The Kubernetes API with the account of the pod, for the namespace in NAMESPACE."""
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     host = f"[{host}]" if ":" in host else host
-    api = Api(
-        f"https://{host}:{port}",
-        (ACCOUNT / "token").read_text().strip(),
-        str(ACCOUNT / "ca.crt"),
-        os.environ["NAMESPACE"],
-    )
+    token = (ACCOUNT / "token").read_text().strip()
+    return Api(f"https://{host}:{port}", token, str(ACCOUNT / "ca.crt"), os.environ["NAMESPACE"])
+
+
+def exit_code_of(work: Callable[[], None]) -> int:
+    """Do it; 0, or 2 where a person has to decide, or 1 for anything that may pass by itself, with the reason said."""
     try:
-        Keeper(api, os.environ["RELEASE"], json.loads(Path(arguments[0]).read_text())).run()
+        work()
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 2
@@ -406,6 +422,15 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def main(arguments: list[str]) -> int:
+    """Run inside the Job's pod. Returns the exit code."""
+    if len(arguments) != 1:
+        print("usage: make_secrets.py WANTED.json", file=sys.stderr)
+        return 2
+    wanted = json.loads(Path(arguments[0]).read_text())
+    return exit_code_of(lambda: Keeper(api_of_this_pod(), os.environ["RELEASE"], wanted).run())
 
 
 if __name__ == "__main__":

@@ -94,9 +94,12 @@ class Store(ABC):
     def client(self) -> ClientPod:
         """The client that writes to it as the platform's own users do."""
 
-    @abstractmethod
     def kill_command(self) -> str:
-        """The shell command that kills (SIGKILL) the server in its container."""
+        """The shell command that kills (SIGKILL) the server in its container; empty where that is its first process.
+
+        The kernel keeps signals that come from inside away from a first process; that one is killed from its machine.
+        """
+        return ""
 
     @property
     def selector(self) -> str:

@@ -1,0 +1,145 @@
+"""The drill's report: report.json for programs, report.html with a time line for each experiment."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import jinja2
+import yaml
+
+from tests.bench import machine
+from tests.bench.machine import PROJECT
+from tests.lab.experiment import Outcome
+from tests.lab.faults import FAULTS
+
+HERE = Path(__file__).parent
+FOLDER = PROJECT / "docs" / "results" / "drill"
+LEAD_SECONDS = 3  # what a time line shows before the strike
+WIDTH = 1000  # of a time line, in its own units
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An experiment that did not come to its end."""
+
+    store: str
+    fault: str
+    message: str
+
+
+@dataclass
+class Drill:
+    """What has been tried so far."""
+
+    load_before: float
+    outcomes: list[Outcome] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the summary; seconds. `wanted` is None where nothing was set."""
+
+    store: str
+    fault: str
+    times: int
+    median: float
+    longest: float
+    wanted: float | None
+    whole: float
+    lost: int
+
+    @property
+    def verdict(self) -> str:
+        """Whether the median is what is wanted."""
+        if self.lost:
+            return "lost"
+        return "" if self.wanted is None else "reached" if self.median <= self.wanted else "missed"
+
+
+def write(drill: Drill, folder: Path = FOLDER) -> None:
+    """Write both files; the old ones stay until the new ones are whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data = as_json(drill)
+    for name, text in (("report.json", json.dumps(data, indent=1) + "\n"), ("report.html", page(drill, data))):
+        fresh = folder / f".{name}"
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(folder / name)
+
+
+def as_json(drill: Drill) -> dict[str, Any]:
+    """Everything, with machine, versions and date."""
+    return {
+        "measured": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": asdict(machine.describe()),
+        "versions": machine.versions(),
+        "load": {"before": round(drill.load_before, 2), "after": round(os.getloadavg()[0], 2)},
+        "summary": [asdict(row) | {"verdict": row.verdict} for row in summary(drill.outcomes)],
+        "failures": [asdict(failure) for failure in drill.failures],
+        "experiments": [asdict(outcome) for outcome in drill.outcomes],
+    }
+
+
+def summary(outcomes: list[Outcome]) -> list[Row]:
+    """A row for each store and fault, in the order in which they were tried."""
+    targets = yaml.safe_load((HERE / "targets.yaml").read_text(encoding="utf-8"))
+    groups: dict[tuple[str, str], list[Outcome]] = {}
+    for outcome in outcomes:
+        groups.setdefault((outcome.store, outcome.fault), []).append(outcome)
+    return [
+        Row(
+            store=store,
+            fault=fault,
+            times=len(found),
+            median=median(outcome.pause for outcome in found),
+            longest=max(outcome.pause for outcome in found),
+            wanted=targets.get(store, {}).get(fault),
+            whole=median(outcome.whole_after for outcome in found),
+            lost=sum(len(outcome.report.missing) for outcome in found),
+        )
+        for (store, fault), found in groups.items()
+    ]
+
+
+def page(drill: Drill, data: dict[str, Any]) -> str:
+    """The HTML page, which needs no other file."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    lines = [timeline(outcome) for outcome in drill.outcomes]
+    template = environment.get_template("report.html.j2")
+    return template.render(data=data, rows=summary(drill.outcomes), lines=lines, titles=FAULTS, width=WIDTH)
+
+
+def timeline(outcome: Outcome) -> dict[str, Any]:
+    """What the page draws of an experiment: spans and marks as shares of WIDTH, events in seconds after the strike."""
+    start = outcome.struck - LEAD_SECONDS
+    end = max(outcome.struck + outcome.whole_after, outcome.mended) + LEAD_SECONDS
+    scale = WIDTH / (end - start)
+
+    def place(moment: float) -> float:
+        return round((min(max(moment, start), end) - start) * scale, 1)
+
+    def pauses() -> Iterator[tuple[float, float]]:
+        for begun, seconds in outcome.report.gaps:
+            if begun + seconds > start and begun < end:
+                yield place(begun), place(begun + seconds)
+
+    return {
+        "outcome": outcome,
+        "pauses": list(pauses()),
+        "struck": place(outcome.struck),
+        "whole": place(outcome.struck + outcome.whole_after),
+        "events": [
+            (round(moment - outcome.struck, 1), place(moment), who, what)
+            for moment, who, what in outcome.trace
+            if start <= moment <= end
+        ],
+    }

@@ -1,0 +1,56 @@
+"""What the drill writes down."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.drill import report
+from tests.drill.report import Drill, Failure
+from tests.lab.experiment import Outcome
+from tests.lab.stores.base import Report
+
+STRUCK = 1000.0
+
+
+def outcome(pause: float, lost: int = 0, store: str = "mysql", fault: str = "kill") -> Outcome:
+    gaps = [[STRUCK + 0.5, pause]]
+    seen = Report(100, list(range(lost)), pause, STRUCK + 0.5, gaps, {"Connection <refused>": 2})
+    trace = [(STRUCK + 1, "custos-mysql-1", "role: none → primary"), (STRUCK + 900, "custos-mysql-1", "much later")]
+    return Outcome(store, fault, "custos-mysql-0", "worker1", STRUCK, STRUCK + 5, 17.0, seen, [], trace)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ([outcome(6.0), outcome(9.0), outcome(5.0)], (3, 6.0, 9.0, 7, 0, "reached")),
+        ([outcome(8.0), outcome(9.0), outcome(5.0)], (3, 8.0, 9.0, 7, 0, "missed")),
+        ([outcome(1.0, lost=2)], (1, 1.0, 1.0, 7, 2, "lost")),
+        ([outcome(50.0, fault="wipe")], (1, 50.0, 50.0, None, 0, "")),
+    ],
+)
+def test_a_row_says_median_longest_and_verdict(
+    outcomes: list[Outcome], expected: tuple[int, float, float, float | None, int, str]
+) -> None:
+    (row,) = report.summary(outcomes)
+    assert (row.times, row.median, row.longest, row.wanted, row.lost, row.verdict) == expected
+
+
+def test_a_time_line_shows_the_strike_the_pause_and_the_events_within_it() -> None:
+    line = report.timeline(outcome(6.0))
+    (begun, ended) = line["pauses"][0]
+    assert 0 < line["struck"] < begun < ended < line["whole"] < report.WIDTH
+    assert [(after, what) for after, _, _, what in line["events"]] == [(1.0, "role: none → primary")]
+
+
+def test_both_files_hold_everything_and_nothing_is_taken_for_markup(tmp_path: Path) -> None:
+    drill = Drill(0.5, [outcome(6.0)], [Failure("kafka", "wipe", "not within 420 s")])
+    report.write(drill, tmp_path)
+    data = json.loads((tmp_path / "report.json").read_text())
+    assert data["experiments"][0]["report"]["gap"] == 6.0 and data["failures"][0]["store"] == "kafka"
+    page = (tmp_path / "report.html").read_text()
+    assert "kill -9 of the leader&#39;s process" in page and "not within 420 s" in page
+    assert "Connection &lt;refused&gt;" in page and "<refused>" not in page
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json"]
