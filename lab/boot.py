@@ -20,12 +20,13 @@ KEEPER = Path(__file__).parent / "keep-on.sh"
 
 @dataclass(frozen=True)
 class Plan:
-    """What the starter is told: the layers of the root, and nspawn's command line."""
+    """What the starter is told: the layers of the root, disks that are files and their folders, nspawn's command."""
 
     lower: str
     upper: str
     work: str
     root: str
+    images: list[tuple[str, str]]
     command: list[str]
 
 
@@ -48,6 +49,7 @@ def start(state: Path, lab: Lab, machine: Machine, lab_lock: int) -> None:
         upper=str(home / "upper"),
         work=str(home / "work"),
         root=str(home / "root"),
+        images=disks.images(state, machine),
         command=_nspawn(state, lab, machine),
     )
     command = [
@@ -94,6 +96,8 @@ def main(plan: Plan) -> None:
     """Mount the machine's root and start its nspawn; runs in mounts of its own."""
     layers = f"lowerdir={plan.lower},upperdir={plan.upper},workdir={plan.work}"
     run(["mount", "-t", "overlay", "overlay", "-o", layers, plan.root])
+    for image, folder in plan.images:
+        run(["mount", "-o", "loop", image, folder])
     # nspawn passes mounts to its machine through this folder, which has to be a mount that can be shared.
     Path("/run/systemd/nspawn").mkdir(parents=True, exist_ok=True)
     run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run/systemd/nspawn"])

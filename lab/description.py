@@ -19,13 +19,17 @@ OWN_DISKS = ("/var/lib/containerd", "/var/lib/kubelet")
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine: its address in the subnet, its limits (bytes, processors), the folders that are disks."""
+    """One machine: its address in the subnet, its limits (bytes, processors), the folders that are disks.
+
+    `sizes` has the bytes of those disks that are no larger than that; others share this computer's room.
+    """
 
     name: str
     address: ipaddress.IPv4Address
     memory: int | None
     cpus: float | None
     disks: tuple[str, ...]
+    sizes: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,14 +79,10 @@ def load(path: Path) -> Lab:
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise LabError(
-            f"{path} cannot be read: {error}", "mend the file or name another with --file"
-        ) from None
+        raise LabError(f"{path} cannot be read: {error}", "mend the file or name another with --file") from None
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     errors = jsonschema.Draft202012Validator(schema).iter_errors(data)
-    findings = [
-        f"{'.'.join(map(str, error.absolute_path)) or 'the file'}: {error.message}" for error in errors
-    ]
+    findings = [f"{'.'.join(map(str, error.absolute_path)) or 'the file'}: {error.message}" for error in errors]
     findings = findings or list(_conflicts(data))
     if findings:
         raise LabError(
@@ -92,9 +92,7 @@ def load(path: Path) -> Lab:
     try:
         return _build(data)
     except ValueError as error:
-        raise LabError(
-            f"{path} does not describe a lab: {error}", f"{SCHEMA.name} says what is allowed"
-        ) from None
+        raise LabError(f"{path} does not describe a lab: {error}", f"{SCHEMA.name} says what is allowed") from None
 
 
 def _conflicts(data: dict[str, Any]) -> Iterator[str]:
@@ -129,7 +127,12 @@ def _build(data: dict[str, Any]) -> Lab:
             address=ipaddress.IPv4Address(facts["address"]),
             memory=quantity.parse(facts["memory"]) if "memory" in facts else None,
             cpus=facts.get("cpus"),
-            disks=OWN_DISKS + tuple(facts.get("volumes", ())),
+            disks=OWN_DISKS + tuple(_path(volume) for volume in facts.get("volumes", ())),
+            sizes=tuple(
+                (volume["path"], quantity.parse(volume["size"]))
+                for volume in facts.get("volumes", ())
+                if isinstance(volume, dict)
+            ),
         )
         for name, facts in data["machines"].items()
     )
@@ -142,3 +145,7 @@ def _build(data: dict[str, Any]) -> Lab:
         artifacts=data.get("artifacts"),
         machines=machines,
     )
+
+
+def _path(volume: str | dict[str, str]) -> str:
+    return volume if isinstance(volume, str) else volume["path"]

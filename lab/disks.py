@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from lab import access, root
+from lab.commands import run
 from lab.debian import USER, USER_ID
 from lab.description import Lab, Machine
 from lab.errors import LabError
@@ -21,6 +22,17 @@ def folder(state: Path, name: str) -> Path:
 def data_disk(state: Path, machine: Machine, disk: str) -> Path:
     """The folder behind one of the machine's data disks, such as /var/lib/kubelet."""
     return folder(state, machine.name) / "disks" / disk.strip("/").replace("/", "-")
+
+
+def image(state: Path, machine: Machine, disk: str) -> Path:
+    """The file system behind a data disk that has a size; where there is no such file, the folder is the disk."""
+    return data_disk(state, machine, disk).with_suffix(".img")
+
+
+def images(state: Path, machine: Machine) -> list[tuple[str, str]]:
+    """File and folder of each data disk that is to be mounted when the machine is powered on."""
+    found = ((image(state, machine, disk), data_disk(state, machine, disk)) for disk in machine.disks)
+    return [(str(file), str(folder)) for file, folder in found if file.exists()]
 
 
 def base(state: Path, name: str) -> Path:
@@ -40,11 +52,7 @@ def base(state: Path, name: str) -> Path:
 def names(state: Path) -> list[str]:
     """The machines that have disks."""
     machines = state / "machines"
-    return (
-        sorted(entry.name for entry in machines.iterdir() if entry.name[0] != ".")
-        if machines.exists()
-        else []
-    )
+    return sorted(entry.name for entry in machines.iterdir() if entry.name[0] != ".") if machines.exists() else []
 
 
 def ensure(state: Path, lab: Lab, machine: Machine) -> bool:
@@ -65,7 +73,20 @@ def ensure(state: Path, lab: Lab, machine: Machine) -> bool:
         new.rename(home)
     for disk in machine.disks:
         data_disk(state, machine, disk).mkdir(parents=True, exist_ok=True)
+    if created:
+        # Never later: it would hide what lies in the folder.
+        for disk, size in machine.sizes:
+            _format(image(state, machine, disk), size)
     return created
+
+
+def _format(file: Path, size: int) -> None:
+    """An empty file system of so many bytes, all of them for everybody; it takes room only as it fills."""
+    fresh = file.with_suffix(".new")
+    with fresh.open("wb") as opened:
+        opened.truncate(size)
+    run(["mkfs.ext4", "-q", "-m", "0", "-E", "lazy_itable_init=1,root_owner=0:0", str(fresh)])
+    fresh.rename(file)
 
 
 def remove(state: Path, name: str) -> None:

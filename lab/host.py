@@ -21,6 +21,7 @@ PACKAGES = {
     "ssh-keygen": "openssh-client",
     "unshare": "util-linux",
     "mount": "mount",
+    "mkfs.ext4": "e2fsprogs",
 }
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # All machines count as one user to the kernel, and every kubelet and containerd watches thousands of files.

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from tests.lab.faults import Fault, machine_of, machines_struck
-from tests.lab.stores.base import Report, Store, name_of
+from tests.lab.stores.base import Report, Store, Writing, name_of
 from tests.lab.trace import traced
 
 
@@ -55,10 +55,10 @@ def experiment(fault: Fault, stores: Sequence[Store], seconds: float = 420) -> l
         struck = time.time()
         with ExitStack() as mends:
             fault.strike(leaders, mends)
-            done = time.time()
-            for client in clients:
-                client.wait_until_resumed(done, seconds)
+            _wait_for_clients(clients, fault, time.time(), seconds)
         mended = time.time()
+        for client in clients:
+            client.wait_until_resumed(mended, seconds)
         wholes = {store: time.time() + store.wait_until_whole(seconds) for store in stores}
         reports = {client.store: client.finish() for client in clients}
     return [
@@ -76,3 +76,14 @@ def experiment(fault: Fault, stores: Sequence[Store], seconds: float = 420) -> l
         )
         for store, leader in leaders.items()
     ]
+
+
+def _wait_for_clients(clients: Sequence[Writing], fault: Fault, since: float, seconds: float) -> None:
+    """Wait until all write again, or until the fault's patience has ended."""
+    if fault.patience is None:
+        for client in clients:
+            client.wait_until_resumed(since, seconds)
+        return
+    deadline = time.time() + fault.patience
+    while time.time() < deadline and not all(client.progress() > since for client in clients):
+        time.sleep(1)

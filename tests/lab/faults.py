@@ -12,6 +12,15 @@ from tests.lab.stores.base import Pod, Store, name_of
 Leaders = Mapping[Store, Pod]
 # Ours alone, so that taking it away takes nothing else.
 TABLE = "custos_partition"
+VOLUMES = "/var/lib/custos-volumes"
+FILL = f"""\
+set -euo pipefail
+mountpoint -q {VOLUMES} || {{ echo "{VOLUMES} has no size of its own: make the lab anew"; exit 1; }}
+cd {VOLUMES}
+fallocate -l "$(df --output=avail -B1 . | tail -1)" .custos-fill || true
+dd if=/dev/zero of=.custos-fill-rest bs=4k 2>/dev/null || true
+test "$(df --output=avail -B4k . | tail -1)" -eq 0
+"""
 FIRST_PROCESS = """\
 kill -9 "$(ctr --namespace k8s.io task list | awk '$1 == "{container}" {{ print $2 }}')"
 """
@@ -28,11 +37,15 @@ table inet {table} {{
 
 @dataclass(frozen=True)
 class Fault:
-    """A kind of fault; `strike` puts what mends it on the stack, where it does not mend itself."""
+    """A kind of fault; `strike` puts what mends it on the stack, where it does not mend itself.
+
+    It is mended once the clients write again, or after `patience` seconds, where a store may rightly wait for the mend.
+    """
 
     name: str
     title: str
     strike: Callable[[Leaders, ExitStack], None]
+    patience: float | None = None
 
 
 def machine_of(pod: Pod) -> str:
@@ -93,6 +106,13 @@ def partition(leaders: Leaders, mends: ExitStack) -> None:
         mends.callback(on_machine, machine, f"nft delete table inet {table}")
 
 
+def fill(leaders: Leaders, mends: ExitStack) -> None:
+    """The volume of the leader is filled to the last byte, and all others on its machine with it."""
+    for machine in sorted({machine_of(pod) for store, pod in leaders.items() if store.has_volumes}):
+        mends.callback(on_machine, machine, f"rm -f {VOLUMES}/.custos-fill {VOLUMES}/.custos-fill-rest")
+        on_machine(machine, FILL)
+
+
 FAULTS = {
     fault.name: fault
     for fault in (
@@ -102,6 +122,7 @@ FAULTS = {
         Fault("delete-all", "all pods are deleted at once", delete_all),
         Fault("wipe", "a follower's volume is wiped", wipe),
         Fault("partition", "the leader is cut off from its peers", partition),
+        Fault("fill", "the leader's volume is filled to the last byte", fill, patience=60),
     )
 }
 

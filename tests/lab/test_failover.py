@@ -53,7 +53,7 @@ def test_the_leaders_process_is_killed(stores: list[Store], name: str, judge: Sh
     judge(experiment(FAULTS["kill"], chosen))
 
 
-@pytest.mark.parametrize("fault", ["delete", "wipe", "partition", "delete-all"])
+@pytest.mark.parametrize("fault", ["delete", "wipe", "partition", "delete-all", "fill"])
 def test_every_store_at_once(stores: list[Store], fault: str, judge: Show) -> None:
     judge(experiment(FAULTS[fault], stores))
 

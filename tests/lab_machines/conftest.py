@@ -16,7 +16,7 @@ name: tiny
 network: {bridge: tiny0, subnet: 10.232.0.0/24}
 requires: {memory: 256Mi, disk: 1G}
 machines:
-  t1: {address: 10.232.0.11, memory: 512Mi, cpus: 1, volumes: [/var/lib/custos-volumes]}
+  t1: {address: 10.232.0.11, memory: 512Mi, cpus: 1, volumes: [{path: /var/lib/custos-volumes, size: 64Mi}]}
   t2: {address: 10.232.0.12}
 """
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -30,6 +30,7 @@ def test_a_file_is_read_with_its_units(lab_file: Path) -> None:
     assert first.address == IPv4Address("10.232.0.11")
     assert (first.memory, first.cpus) == (512 * 2**20, 1)
     assert first.disks == ("/var/lib/containerd", "/var/lib/kubelet", "/var/lib/custos-volumes")
+    assert first.sizes == (("/var/lib/custos-volumes", 64 * 2**20),)
     assert (second.memory, second.cpus, second.disks) == (None, None, description.OWN_DISKS)
 
 
@@ -59,7 +60,7 @@ MISTAKES = {
     "a volume that climbs": (
         "/var/lib/custos-volumes",
         "/var/../etc",
-        "machines.t1.volumes.0",
+        "machines.t1.volumes.0.path",
         "does not match",
     ),
     "no processors": ("cpus: 1", "cpus: 0", "machines.t1.cpus", "0 is less than or equal to"),

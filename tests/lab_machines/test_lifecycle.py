@@ -69,18 +69,12 @@ def test_a_lab_from_up_to_down(lab: Command, state: Path) -> None:
 
     assert must(lab("up")).startswith("nothing to do: all 2 machines run\n")
 
-    assert (
-        must(lab("ssh", "t1", "hostname; sudo -n id -u; systemctl is-system-running")) == "t1\n0\nrunning\n"
-    )
+    assert must(lab("ssh", "t1", "hostname; sudo -n id -u; systemctl is-system-running")) == "t1\n0\nrunning\n"
     assert must(lab("ssh", "t1", "cat /sys/fs/cgroup/memory/memory.limit_in_bytes")) == f"{512 * 2**20}\n"
     must(lab("ssh", "t1", "sudo modprobe overlay && sudo modprobe br_netfilter"))
     must(lab("ssh", "t1", "timeout 5 bash -c '</dev/tcp/10.232.0.12/22'"))
     # Groups begin at the machine, and containers can be put into new ones.
-    must(
-        lab(
-            "ssh", "t1", "grep -qx '[0-9]*:memory:/' /proc/1/cgroup || grep -q ':memory:/init' /proc/1/cgroup"
-        )
-    )
+    must(lab("ssh", "t1", "grep -qx '[0-9]*:memory:/' /proc/1/cgroup || grep -q ':memory:/init' /proc/1/cgroup"))
     must(lab("ssh", "t1", "sudo mkdir /sys/fs/cgroup/memory/try && sudo rmdir /sys/fs/cgroup/memory/try"))
 
 
@@ -97,6 +91,16 @@ def test_a_power_cut_ends_all_at_once_and_disks_stay(lab: Command, state: Path) 
     assert must(lab("power-on", "t1")) == "nothing to do: t1 is on\n"
     assert must(lab("ssh", "t1", "sudo cat /var/lib/custos-volumes/data /root/data")) == "kept\nkept\n"
     assert must(lab("ssh", "t1", "cat /proc/sys/kernel/random/boot_id")) != before
+
+
+def test_a_disk_with_a_size_is_full_when_it_is_full_and_for_itself_alone(lab: Command, state: Path) -> None:
+    must(lab("up"))
+    full = lab("ssh", "t1", "sudo dd if=/dev/zero of=/var/lib/custos-volumes/fill bs=1M count=100")
+    assert full.returncode != 0 and "No space left on device" in full.stderr
+    must(lab("ssh", "t1", "sudo dd if=/dev/zero of=/var/lib/kubelet/room bs=1M count=100"))
+    must(lab("power-off", "t1"))
+    must(lab("power-on", "t1"))
+    assert "No space left" in lab("ssh", "t1", "sudo dd if=/dev/zero of=/var/lib/custos-volumes/more bs=1M").stderr
 
 
 def test_a_reboot_from_within_comes_back(lab: Command, state: Path) -> None:
