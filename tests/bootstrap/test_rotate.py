@@ -133,9 +133,13 @@ def test_a_job_like_the_cronjobs_is_told_what_to_replace(
             status |= {"completionTime": now, "succeeded": 1}
         kube.patch(f"{jobs}/{found[0]['metadata']['name']}/status", {"status": status})
 
-    mounting: dict[str, Any] = {"volumes": [{"name": "it", "secret": {"secretName": "users"}}], "containers": [CONTAINER]}
+    volumes = [{"name": "it", "secret": {"secretName": "users"}}]
+    specs: dict[str, dict[str, Any]] = {
+        "store": {"volumes": volumes, "containers": [CONTAINER]},
+        "other": {"containers": [CONTAINER]},
+    }
     pods = f"/api/v1/namespaces/{namespace}/pods"
-    for name, spec in (("store", mounting), ("other", {"containers": [CONTAINER]})):
+    for name, spec in specs.items():
         own: dict[str, Any] = {"name": name, "namespace": namespace}
         plain = {"automountServiceAccountToken": False}
         kube.apply({"apiVersion": "v1", "kind": "Pod", "metadata": own, "spec": {**spec, **plain}})
