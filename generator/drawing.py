@@ -319,8 +319,10 @@ class _Drawing:
         if not self.topology.machines:
             return top
         self._text(MARGIN, top + 16, "Machines", colour=SOFT, weight="600")
-        self._text(MARGIN + 90, top + 16, " · ".join(self.topology.placement), colour=SOFT, size=11)
-        top += 32
+        lines = _lines(self.topology.placement, self.width - 2 * MARGIN - 90, 11)
+        for number, line in enumerate(lines):
+            self._text(MARGIN + 90, top + 16 + number * 16, line, colour=SOFT, size=11)
+        top += 16 + 16 * max(1, len(lines))
         card = max(_card_width(machine) for machine in self.topology.machines)
         each = max(1, int((self.width - 2 * MARGIN + GAP) // (card + GAP)))
         fill, edge, _ = COLOURS["machine"]
@@ -412,6 +414,18 @@ class _Drawing:
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{PAPER}" stroke="{colour}" stroke-width="2">'
             f"<title>{escape(about)}</title></circle>"
         )
+
+
+def _lines(parts: list[str], width: float, size: int) -> list[str]:
+    """The parts with dots between them, in as few lines as fit into the width."""
+    lines: list[str] = []
+    for part in parts:
+        longer = f"{lines[-1]} · {part}" if lines else ""
+        if lines and width_of(longer, size) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(part)
+    return lines
 
 
 def _card_width(machine: Machine) -> float:

@@ -38,12 +38,15 @@ CONSUL_TOKEN = Path("/etc/custos/consul-token/vault-token")
 # In memory: the answer to the initialisation, until it is in the Secret.
 KEYS = Path("/run/custos/init.json")
 LOCK = "kv/vault/core/lock"
+KEYRING = "vault/core/keyring"
 ACTIVE_LABEL = "vault-active"
 ROUND_SECONDS = 1
 HOLDER_GONE_SECONDS = 4
 # A node that has just taken the lock is a standby for a while. Nobody is for so long.
 HOLDER_IDLE_SECONDS = 30
 LABELS_EVERY_SECONDS = 10
+# So often in a row Vault and Consul must have answered before Vault is initialised, which takes many writes.
+CALM_ROUNDS = 5
 BY_SECRET = os.environ.get("SEAL") == "kubernetesSecret"
 
 
@@ -95,10 +98,15 @@ def initialise(name: str) -> None:
             f"Vault's storage is empty, but Secret {name} holds the key of a Vault that was. Restore Consul from a"
             " snapshot (docs/operating.md). Only if all that Vault held may be lost: delete the Secret, then upgrade"
         )
-    if written := keys_in_storage():
+    # An initialisation that Consul cut short leaves some of these behind, and is simply done again: without a keyring
+    # there is nothing that anybody could ever have read. Anything else was somebody's.
+    again = there.get("state") == "initialising"
+    rest = [key for key in keys_in_storage() if not (again and key.startswith("vault/core/") and key != KEYRING)]
+    if rest:
         raise Halt(
-            f"an initialisation was cut short: Vault is not initialised, but {len(written)} keys lie below vault/ in"
-            " Consul. Nobody ever had the keys to them. Remove them: consul kv delete -recurse vault/"
+            f"Vault is not initialised, but {', '.join(rest[:3])} and perhaps more lie below vault/ in Consul. If that is"
+            " what a Vault that was left behind, restore Consul from a snapshot; only if it may be lost, remove it:"
+            " consul kv delete -recurse vault/"
         )
     cluster.change_secret(name, {"state": "initialising"})
     answer = vault("PUT", "sys/init", body={"secret_shares": 1, "secret_threshold": 1})
@@ -182,6 +190,7 @@ class Keeper:
         self._certificate = self._sum()
         self._set_up = ""
         self._labels_at = 0.0
+        self._calm = 0
         self._holder = Holder()
         self._secret = os.environ["SECRET"]
 
@@ -194,7 +203,12 @@ class Keeper:
         if not state["initialized"]:
             self._labels_at = 0.0
             if BY_SECRET and os.environ["POD_NAME"] == os.environ["PODS"].split()[0]:
-                initialise(self._secret)
+                calm, self._calm = self._calm, 0
+                keys_in_storage()
+                self._calm = calm + 1
+                if self._calm >= CALM_ROUNDS:
+                    self._calm = 0
+                    initialise(self._secret)
             elif not BY_SECRET:
                 raise Halt("Vault is not initialised: that is yours to do, `helm get notes` says how")
         elif state["sealed"]:
