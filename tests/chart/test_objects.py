@@ -85,6 +85,14 @@ KAFKA = {
     "ServiceAccount": ["custos-kafka"],
     "StatefulSet": ["custos-kafka"],
 }
+KEYCLOAK = {
+    "ConfigMap": ["custos-keycloak-config", "custos-keycloak-providers", "custos-lenient-json"],
+    "Deployment": ["custos-keycloak"],
+    "NetworkPolicy": ["custos-keycloak"],
+    "PodDisruptionBudget": ["custos-keycloak"],
+    "Service": ["custos-keycloak"],
+    "ServiceAccount": ["custos-keycloak"],
+}
 CONSUL = {
     "ConfigMap": ["custos-consul-config", "custos-consul-wanted"],
     "NetworkPolicy": ["custos-consul", "custos-consul-snapshot"],
@@ -104,7 +112,7 @@ VAULT = {
     "ServiceAccount": ["custos-vault"],
     "StatefulSet": ["custos-vault"],
 }
-PARTS = [PLATFORM, MYSQL, POSTGRESQL, KAFKA, CONSUL, VAULT]
+PARTS = [PLATFORM, MYSQL, POSTGRESQL, KAFKA, KEYCLOAK, CONSUL, VAULT]
 
 
 def test_objects_of_production(prod: list[Object]) -> None:

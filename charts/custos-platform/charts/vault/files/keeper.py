@@ -104,8 +104,8 @@ def initialise(name: str) -> None:
     rest = [key for key in keys_in_storage() if not (again and key.startswith("vault/core/") and key != KEYRING)]
     if rest:
         raise Halt(
-            f"Vault is not initialised, but {', '.join(rest[:3])} and perhaps more lie below vault/ in Consul. If that is"
-            " what a Vault that was left behind, restore Consul from a snapshot; only if it may be lost, remove it:"
+            f"Vault is not initialised, but {', '.join(rest[:3])} and perhaps more lie in Consul. If that is"
+            " what a Vault left behind, restore Consul from a snapshot; only if it may be lost, remove it:"
             " consul kv delete -recurse vault/"
         )
     cluster.change_secret(name, {"state": "initialising"})
