@@ -38,12 +38,16 @@ CONSUL_TOKEN = Path("/etc/custos/consul-token/vault-token")
 # In memory: the answer to the initialisation, until it is in the Secret.
 KEYS = Path("/run/custos/init.json")
 LOCK = "kv/vault/core/lock"
+# What an initialisation writes last of all.
+SEAL_CONFIGURATION = "vault/core/seal-config"
 ACTIVE_LABEL = "vault-active"
 ROUND_SECONDS = 1
 HOLDER_GONE_SECONDS = 4
 # A node that has just taken the lock is a standby for a while. Nobody is for so long.
 HOLDER_IDLE_SECONDS = 30
 LABELS_EVERY_SECONDS = 10
+# So often in a row Vault and Consul must have answered before Vault is initialised, which takes many writes.
+CALM_ROUNDS = 5
 BY_SECRET = os.environ.get("SEAL") == "kubernetesSecret"
 
 
@@ -95,16 +99,35 @@ def initialise(name: str) -> None:
             f"Vault's storage is empty, but Secret {name} holds the key of a Vault that was. Restore Consul from a"
             " snapshot (docs/operating.md). Only if all that Vault held may be lost: delete the Secret, then upgrade"
         )
-    if written := keys_in_storage():
+    if rest := keys_in_storage():
         raise Halt(
-            f"an initialisation was cut short: Vault is not initialised, but {len(written)} keys lie below vault/ in"
-            " Consul. Nobody ever had the keys to them. Remove them: consul kv delete -recurse vault/"
+            f"Vault is not initialised, but {', '.join(rest[:3])} and perhaps more lie in Consul. If that is"
+            " what a Vault left behind, restore Consul from a snapshot; only if it may be lost, remove it:"
+            " consul kv delete -recurse vault/"
         )
     cluster.change_secret(name, {"state": "initialising"})
     answer = vault("PUT", "sys/init", body={"secret_shares": 1, "secret_threshold": 1})
     KEYS.touch(mode=0o600)
     KEYS.write_text(json.dumps(answer), encoding="utf-8")
     print("Vault is initialised", flush=True)
+
+
+def clear_half_done(name: str) -> None:
+    """Remove what an initialisation of ours left behind that Consul cut short, so that it can be done again.
+
+    It never came to its end, hence never to an answer, where there is no seal configuration: nobody has a key to what
+    lies there, and Vault itself can do nothing with it.
+    """
+    there = cluster.secret(name)
+    if there.get("state") != "initialising" or "unseal-key" in there or KEYS.is_file():
+        return
+    keys = keys_in_storage()
+    if SEAL_CONFIGURATION in keys or not all(key.startswith("vault/core/") for key in keys):
+        return
+    for key in keys:
+        consul("DELETE", f"kv/{key}")
+    if keys:
+        print(f"removed what an initialisation left behind that was cut short: {', '.join(keys)}", flush=True)
 
 
 def save_keys(name: str) -> None:
@@ -182,6 +205,9 @@ class Keeper:
         self._certificate = self._sum()
         self._set_up = ""
         self._labels_at = 0.0
+        self._calm = 0
+        self._first = os.environ["POD_NAME"] == os.environ["PODS"].split()[0]
+        self._initialised = False
         self._holder = Holder()
         self._secret = os.environ["SECRET"]
 
@@ -190,11 +216,19 @@ class Keeper:
         self._take_over_certificate()
         if BY_SECRET:
             save_keys(self._secret)
+        if BY_SECRET and self._first and not self._initialised:
+            clear_half_done(self._secret)
         state = health("https://localhost:8200", seconds=5)
+        self._initialised = bool(state["initialized"])
         if not state["initialized"]:
             self._labels_at = 0.0
-            if BY_SECRET and os.environ["POD_NAME"] == os.environ["PODS"].split()[0]:
-                initialise(self._secret)
+            if BY_SECRET and self._first:
+                calm, self._calm = self._calm, 0
+                keys_in_storage()
+                self._calm = calm + 1
+                if self._calm >= CALM_ROUNDS:
+                    self._calm = 0
+                    initialise(self._secret)
             elif not BY_SECRET:
                 raise Halt("Vault is not initialised: that is yours to do, `helm get notes` says how")
         elif state["sealed"]:

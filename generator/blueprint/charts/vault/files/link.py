@@ -25,7 +25,7 @@ ROUND_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
 CONNECT_SECONDS = 1.0
 # A server that was asked so often in a row and did not answer is given up.
-MISSES = 2
+MISSES = 3
 CHUNK = 65536
 
 
