@@ -422,7 +422,7 @@ def test_a_new_password_reaches_the_account_and_the_former_one_stays_for_a_while
         wait_for("the other schema", lambda: primary(rig).sql("SHOW DATABASES LIKE 'other'") == "other")
         assert accepted(old) and accepted("second")
         # A new primary does nothing again that has been done.
-        primary(rig).kill_mysqld()
+        crash(primary(rig))
         wait_for("a whole group", rig.settled)
         assert accepted(old) and accepted("second")
         file.write_text("third")
