@@ -543,7 +543,7 @@ def test_kafka_is_one_host_and_port(prod: list[Object], external: list[Object]) 
 
 def test_a_kafka_that_is_not_there_has_a_name_that_resolves(objects_of: Callable[[Case], list[Object]]) -> None:
     """Its old client ends the service where the name does not resolve."""
-    settings = ("kafka.enabled=false", "custos.withoutStores={vault,kafka,smtp,cilogon}")
+    settings = ("kafka.enabled=false", "custos.withoutStores={kafka,smtp,cilogon}")
     files = config_files(objects_of(Case("without Kafka", "prod", settings=settings)))
     assert files["messagingCoreService-custos.properties"]["core.messaging.service.broker.url"] == "localhost:9092"
 
@@ -679,7 +679,7 @@ def test_without_a_store_its_secret_is_not_needed(prod: list[Object]) -> None:
 
 
 def test_without_vault_readiness_and_health_do_not_look_at_it(objects_of: Callable[[Case], list[Object]]) -> None:
-    without = "custos.withoutStores={keycloak,vault,kafka,smtp,cilogon}"
+    without = "custos.withoutStores={vault,smtp,cilogon}"
     objects = objects_of(Case("no-vault", "prod", settings=("vault.enabled=false", without)))
     for service in CORE_WITH_VAULT:
         own = env(objects, service)

@@ -60,7 +60,7 @@ def custos_edges(objects: list[Object]) -> set[tuple[str, str, int]]:
     }
 
 
-STORE_PORTS = {"mysql": 3306, "kafka": 9092}
+STORE_PORTS = {"mysql": 3306, "kafka": 9092, "vault": 8200}
 
 
 def expected_edges(catalogue: dict[str, Any], objects: list[Object]) -> set[tuple[str, str, int]]:

@@ -86,7 +86,7 @@ REFUSED = [
     (
         ["custos.withoutStores=null"],
         [
-            "5 finding(s)",
+            "3 finding(s)",
             "custos.smtp.host: found nothing while custos-messaging-core-service need smtp",
             "or put smtp into custos.withoutStores",
         ],

@@ -68,7 +68,7 @@ CORE_ONLY = ", ".join(
         ),
         pytest.param(
             "vault: {enabled: false}\nglobal: {vault: {host: v, existingSecret: t}}\n"
-            "custos: {withoutStores: [keycloak, vault, smtp, cilogon]}",
+            "custos: {withoutStores: [vault, smtp, cilogon]}",
             [
                 "values.yaml:3: custos.withoutStores: Vault is said to be absent, yet global.vault.host and "
                 'global.vault.existingSecret is set; found "vault"; '

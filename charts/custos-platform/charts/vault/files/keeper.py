@@ -38,7 +38,7 @@ CONSUL_TOKEN = Path("/etc/custos/consul-token/vault-token")
 # In memory: the answer to the initialisation, until it is in the Secret.
 KEYS = Path("/run/custos/init.json")
 LOCK = "kv/vault/core/lock"
-# What an initialisation writes last of all.
+# Without it Vault counts as not initialised, and has given nobody a key.
 SEAL_CONFIGURATION = "vault/core/seal-config"
 ACTIVE_LABEL = "vault-active"
 ROUND_SECONDS = 1
