@@ -158,13 +158,13 @@ def requests_within_limits(context: Context) -> Iterator[Finding]:
             "postgresql.agent.resources",
             "kafka.resources",
             "kafka.controllers.resources",
-            "keycloak.resources",
-            "keycloak.buildResources",
             "consul.resources",
             "consul.keeper.resources",
             "consul.snapshots.resources",
             "vault.resources",
             "vault.keeper.resources",
+            "keycloak.resources",
+            "keycloak.buildResources",
             "custos.resources",
             "custos.sidecarResources",
         )
@@ -317,7 +317,7 @@ def room_on_nodes(context: Context) -> Iterator[Finding]:
     """With `spread: host`, there are as many machines as pods that must not share one."""
     if context.nodes is None:
         return
-    for path in ("mysql", "postgresql", "kafka", "keycloak", "consul", "vault", "custos"):
+    for path in ("mysql", "postgresql", "kafka", "consul", "vault", "keycloak", "custos"):
         replicas = f"{path}.replicas"
         enabled = context.values.get(f"{path}.enabled")
         count = context.values.get(replicas)

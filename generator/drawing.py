@@ -43,6 +43,18 @@ def width_of(text: str, size: int = TEXT) -> float:
     return size * (0.36 * narrow + 0.66 * (len(text) - narrow))
 
 
+def _wrapped(words: list[str], width: float) -> list[str]:
+    """The parts joined with dots, in as many lines as it takes."""
+    lines: list[str] = []
+    for part in words:
+        longer = f"{lines[-1]} · {part}" if lines else part
+        if lines and width_of(longer, SMALL) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(part)
+    return lines
+
+
 class _Drawing:
     def __init__(self, topology: Topology, title: str) -> None:
         self.topology = topology
@@ -319,9 +331,9 @@ class _Drawing:
         if not self.topology.machines:
             return top
         self._text(MARGIN, top + 16, "Machines", colour=SOFT, weight="600")
-        lines = _lines(self.topology.placement, self.width - 2 * MARGIN - 90, 11)
-        for number, line in enumerate(lines):
-            self._text(MARGIN + 90, top + 16 + number * 16, line, colour=SOFT, size=11)
+        lines = _wrapped(self.topology.placement, self.width - 2 * MARGIN - 90)
+        for index, line in enumerate(lines):
+            self._text(MARGIN + 90, top + 16 + 16 * index, line, colour=SOFT, size=SMALL)
         top += 16 + 16 * max(1, len(lines))
         card = max(_card_width(machine) for machine in self.topology.machines)
         each = max(1, int((self.width - 2 * MARGIN + GAP) // (card + GAP)))
@@ -414,18 +426,6 @@ class _Drawing:
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{PAPER}" stroke="{colour}" stroke-width="2">'
             f"<title>{escape(about)}</title></circle>"
         )
-
-
-def _lines(parts: list[str], width: float, size: int) -> list[str]:
-    """The parts with dots between them, in as few lines as fit into the width."""
-    lines: list[str] = []
-    for part in parts:
-        longer = f"{lines[-1]} · {part}" if lines else ""
-        if lines and width_of(longer, size) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(part)
-    return lines
 
 
 def _card_width(machine: Machine) -> float:

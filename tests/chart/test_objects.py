@@ -85,14 +85,6 @@ KAFKA = {
     "ServiceAccount": ["custos-kafka"],
     "StatefulSet": ["custos-kafka"],
 }
-KEYCLOAK = {
-    "ConfigMap": ["custos-keycloak-config", "custos-keycloak-providers", "custos-lenient-json"],
-    "Deployment": ["custos-keycloak"],
-    "NetworkPolicy": ["custos-keycloak"],
-    "PodDisruptionBudget": ["custos-keycloak"],
-    "Service": ["custos-keycloak"],
-    "ServiceAccount": ["custos-keycloak"],
-}
 CONSUL = {
     "ConfigMap": ["custos-consul-config", "custos-consul-wanted"],
     "NetworkPolicy": ["custos-consul", "custos-consul-snapshot"],
@@ -112,7 +104,15 @@ VAULT = {
     "ServiceAccount": ["custos-vault"],
     "StatefulSet": ["custos-vault"],
 }
-PARTS = [PLATFORM, MYSQL, POSTGRESQL, KAFKA, KEYCLOAK, CONSUL, VAULT]
+KEYCLOAK = {
+    "ConfigMap": ["custos-keycloak-config", "custos-keycloak-providers", "custos-lenient-json"],
+    "Deployment": ["custos-keycloak"],
+    "NetworkPolicy": ["custos-keycloak"],
+    "PodDisruptionBudget": ["custos-keycloak"],
+    "Service": ["custos-keycloak"],
+    "ServiceAccount": ["custos-keycloak"],
+}
+PARTS = [PLATFORM, MYSQL, POSTGRESQL, KAFKA, CONSUL, VAULT, KEYCLOAK]
 
 
 def test_objects_of_production(prod: list[Object]) -> None:

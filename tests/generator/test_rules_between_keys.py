@@ -77,6 +77,14 @@ CORE_ONLY = ", ".join(
             id="store both absent and given",
         ),
         pytest.param(
+            "custos: {withoutStores: [kafka, smtp, cilogon]}",
+            [
+                "values.yaml:1: custos.withoutStores: Kafka is said to be absent, yet it runs in this release; "
+                'found "kafka"; mend: take kafka out of custos.withoutStores or set kafka.enabled to false'
+            ],
+            id="store both absent and here",
+        ),
+        pytest.param(
             WITHOUT + ", services: {custos-logging: {enabled: false}, " + CORE_ONLY + "}}",
             [],
             id="a service off that nobody needs",

@@ -15,7 +15,7 @@ keycloak.secrets: what Keycloak needs from the Secrets Job. Its password in Post
 - name: {{ include "keycloak.secret" $root }}
   keys:
     admin-username: {text: admin}
-    admin-password: {random: 32}
+    admin-password: {random: 32, rotatable: true}
 {{- end }}
 {{- $host := include "common.host" (dict "context" $root "name" "keycloak" "dot" false) }}
 - name: {{ include "common.name" (dict "context" $root "name" "keycloak-tls") }}

@@ -59,8 +59,8 @@ final class Peers {
         String found = members.isEmpty() ? "no voter that answers has any data" : String.join(", ", members) + " still has data";
         String wanted = silent.isEmpty() ? "" : "; no answer yet from " + String.join(", ", silent);
         return Optional.of("this volume is empty; " + found + wanted + ". It is formatted once " + member.majority() + " of "
-                + member.voters().size() + " voters have data, or all answer and none has. (Where a majority of the volumes is lost for good:"
-                + " docs/operating.md, Kafka.)");
+                + member.voters().size() + " voters have data, or all answer and none has. Where a majority of the volumes is lost for good,"
+                + " docs/operating.md says under Kafka how to go on.");
     }
 
     private Optional<Storage.State> ask(String host) throws InterruptedException {

@@ -22,6 +22,8 @@ public final class Node {
     private static final int TERMINATED = 143;
     private static final long FORM_PAUSE_MILLIS = 1000;
     private static final long SAY_NANOS = TimeUnit.SECONDS.toNanos(15);
+    /** The operator's word that this empty voter may be formatted although a majority of the volumes is lost: for one voter only. */
+    private static final Path CONSENT = Member.VOLUME.resolve("form");
     /** How long a server that shuts down is left waiting for a quorum that has no leader. Kafka itself waits for five minutes. */
     private static final int LEADERLESS_SECONDS = 8;
 
@@ -58,7 +60,7 @@ public final class Node {
     /** Only a voter waits: a broker alone can do nothing without the quorum. */
     private static void awaitForming(Member member, Peers peers, Health health) throws InterruptedException {
         long said = System.nanoTime() - SAY_NANOS;
-        while (member.controller()) {
+        while (member.controller() && !Files.exists(CONSENT)) {
             Optional<String> reason = peers.reasonNotToFormat();
             if (reason.isEmpty()) {
                 return;

@@ -14,6 +14,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.common.KafkaException;
 
 /**
  * Looks at the member once a second and answers probes: /live, /ready, /state (empty, fresh, member) and, for preStop, /leave. A status of 200
@@ -75,6 +76,11 @@ final class Health implements Runnable {
             }
         } catch (InterruptedException ended) {
             Thread.currentThread().interrupt();
+        } catch (RuntimeException failure) {
+            // Nobody would look any more, and what was true last would be told for ever.
+            notReady = Node.causes(failure);
+            notLive = "the health check has failed: " + notReady;
+            Node.say(notLive);
         }
     }
 
@@ -92,7 +98,7 @@ final class Health implements Runnable {
             }
         } catch (ExecutionException failure) {
             notReady = "no answer from the cluster: " + Node.causes(failure.getCause());
-        } catch (IOException failure) {
+        } catch (IOException | KafkaException failure) {
             notReady = Node.causes(failure);
         }
     }
@@ -152,6 +158,8 @@ final class Health implements Runnable {
             return needed.isEmpty() ? "" : "without this broker too few replicas would be in sync for " + some(needed);
         } catch (ExecutionException failure) {
             return "no answer from the cluster: " + Node.causes(failure.getCause());
+        } catch (KafkaException failure) {
+            return "no answer from the cluster: " + Node.causes(failure);
         } catch (InterruptedException ended) {
             Thread.currentThread().interrupt();
             return "";
