@@ -119,6 +119,7 @@ jdbc:postgresql://{{ include "common.urlHost" (include "keycloak.databaseHost" .
 {{- define "keycloak.files" -}}
 {{- include "keycloak.buildEnvironment" . }}
 {{ .Files.Get "files/copy.sh" }}
+{{ .Files.Get "files/wait.sh" }}
 {{ .Files.Get "files/quarkus.properties" }}
 {{ .Files.Get "files/user-profile.json" }}
 {{ .Files.Get "files/keycloak-extension.jar" | b64enc }}
