@@ -19,12 +19,13 @@ from pathlib import Path
 
 import pytest
 
-from generator.blueprint.files import make_secrets
+from tests.chart.test_secrets import load_script
 from tests.clients import kafka
 from tests.clients.pulse import Refused
 from tests.kafka.conftest import JAR, PROJECT, properties
 
 pytestmark = pytest.mark.lab
+make_secrets = load_script()
 SECONDS = 300
 HOST = "localhost"
 SCRAM, PLAINTEXT = 9094, 9092
