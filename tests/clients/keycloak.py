@@ -49,7 +49,7 @@ class Keycloak:
     def write(self, number: int) -> None:
         """One login, and a refresh of the login before; tried twice."""
         if not self._prepared:
-            self._prepare()
+            self._prepare_patiently()
         try:
             self._log_in(number)
         except (OSError, pulse.Refused):
@@ -76,6 +76,17 @@ class Keycloak:
         answer = self._token(self._realm, form, timeout)
         self._refresh_token = str(answer["refresh_token"])
         self._sessions[str(answer["session_state"])] = number
+
+    def _prepare_patiently(self) -> None:
+        """Before the first login nothing counts: network policies let a new pod in after some seconds."""
+        deadline = time.monotonic() + PREPARE_SECONDS
+        while not self._prepared:
+            try:
+                self._prepare()
+            except (OSError, pulse.Refused):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(RETRY_SECONDS)
 
     def _prepare(self) -> None:
         token = self._admin_token()
