@@ -92,6 +92,7 @@ _SERVICES_SCHEMA = _closed(
                         "path",
                     ),
                     "needs": _STRINGS,
+                    "lenientJson": {"type": "boolean"},
                     "peers": _STRINGS,
                     "settings": {"type": "object", "additionalProperties": {"type": "string"}},
                     "secrets": {
@@ -178,7 +179,7 @@ def _resolve(name: str, service: dict[str, Any], facts: dict[str, Any], images: 
     kind = facts["kinds"][service["kind"]]
     image = service.get("image", f"{images['custos']['prefix']}/{name}")
     resolved: dict[str, Any] = {"kind": service["kind"]}
-    for key in ("application", "heap", "memory"):
+    for key in ("application", "heap", "memory", "lenientJson"):
         if key in service:
             resolved[key] = service[key]
     if "application" in service:

@@ -22,6 +22,8 @@ MYSQL_OVERHEAD = Decimal(600 * 1024**2)
 KAFKA_OVERHEAD = Decimal(256 * 1024**2)
 # Copies of a record from which on it is safe, and reachable, after the loss of one broker.
 KAFKA_COPIES = 3
+# A replica of Keycloak takes 514 MB with a heap of 390 MB, and more while it makes its tables.
+KEYCLOAK_MEMORY = Decimal(700 * 1024**2)
 # Where the chart says how many connections mysqld takes, and what the agent, replication and an operator need of them.
 MYSQL_OPTIONS = Path(__file__).parent / "blueprint/charts/mysql/files/my.cnf"
 RESERVED_CONNECTIONS = 10
@@ -156,6 +158,8 @@ def requests_within_limits(context: Context) -> Iterator[Finding]:
             "postgresql.agent.resources",
             "kafka.resources",
             "kafka.controllers.resources",
+            "keycloak.resources",
+            "keycloak.buildResources",
             "custos.resources",
             "custos.sidecarResources",
         )
@@ -308,12 +312,8 @@ def room_on_nodes(context: Context) -> Iterator[Finding]:
     """With `spread: host`, there are as many machines as pods that must not share one."""
     if context.nodes is None:
         return
-    for path, replicas in (
-        ("mysql", "mysql.replicas"),
-        ("kafka", "kafka.replicas"),
-        ("postgresql", "postgresql.replicas"),
-        ("custos", "custos.replicas"),
-    ):
+    for path in ("mysql", "postgresql", "kafka", "keycloak", "custos"):
+        replicas = f"{path}.replicas"
         enabled = context.values.get(f"{path}.enabled")
         count = context.values.get(replicas)
         if enabled and context.values.get(f"{path}.scheduling.spread") == "host" and count > context.nodes:
@@ -323,6 +323,58 @@ def room_on_nodes(context: Context) -> Iterator[Finding]:
                 allowed=f"at most {context.nodes}",
                 mend=f"add workers, lower it, or set {path}.scheduling.spread to preferHost",
             )
+
+
+def cpu_of_keycloak(context: Context) -> Iterator[Finding]:
+    """Custos 1.1 gives each call ten seconds, and what a call that was cut off has half made stays."""
+    limit = quantity.parse(context.values.get("keycloak.resources.limits.cpu"))
+    if context.values.get("keycloak.enabled") and limit is not None and limit < 1:
+        yield context.finding(
+            "keycloak.resources.limits.cpu",
+            "is too little: Custos gives a call ten seconds, and a realm takes a CPU for some of them",
+            allowed="at least 1, or none",
+            mend="leave it out",
+        )
+
+
+def memory_of_keycloak(context: Context) -> Iterator[Finding]:
+    """Java outside its heap takes what the heap's share leaves it."""
+    limit = quantity.parse(context.values.get("keycloak.resources.limits.memory"))
+    if context.values.get("keycloak.enabled") and limit is not None and limit < KEYCLOAK_MEMORY:
+        yield context.finding(
+            "keycloak.resources.limits.memory",
+            "is too little for a replica: it would be killed for lack of memory",
+            allowed=f"at least {quantity.mebibytes(KEYCLOAK_MEMORY)}",
+            mend="raise it",
+        )
+
+
+def connections_to_postgresql(context: Context) -> Iterator[Finding]:
+    """The pools of all replicas fit into PostgreSQL's connections, also while an update rolls with one replica more."""
+    if not (context.values.get("keycloak.enabled") and context.values.get("postgresql.enabled")):
+        return
+    pods = context.values.get("keycloak.replicas") + 1
+    pool = context.values.get("keycloak.database.poolSize")
+    needed = pods * pool + RESERVED_CONNECTIONS
+    if needed > context.values.get("postgresql.maxConnections"):
+        yield context.finding(
+            "postgresql.maxConnections",
+            f"is too little for {pods} replicas of Keycloak, one more than it has while an update rolls, with {pool} "
+            "connections each",
+            allowed=f"at least {needed}",
+            mend="raise it, or lower keycloak.database.poolSize",
+        )
+
+
+def jar_needs_command(context: Context) -> Iterator[Finding]:
+    """The lenient mapper comes by the command of the chart; an image's own entrypoint knows nothing of it."""
+    mends = context.values.get("custos.mends")
+    if mends["lenientJson"] and not mends["explicitCommand"]:
+        yield context.finding(
+            "custos.mends.lenientJson",
+            "has no effect without custos.mends.explicitCommand",
+            mend="set both to true, or both to false",
+        )
 
 
 def profile_without_fixed_secret(context: Context) -> Iterator[Finding]:
@@ -397,6 +449,10 @@ RULES: Rules = (
     memory_of_kafka,
     members_of_kafka,
     room_on_nodes,
+    cpu_of_keycloak,
+    memory_of_keycloak,
+    connections_to_postgresql,
+    jar_needs_command,
     profile_without_fixed_secret,
     schemes_and_ports,
     recovery_names_a_member,

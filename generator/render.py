@@ -108,6 +108,10 @@ def _files(sources: Sources, catalogue: Catalogue, schema: ValuesSchema, values:
         facts = {"config": catalogue.config, "stores": catalogue.here, "services": catalogue.services}
         about = "Every fact of every service, resolved, and how this chart's stores are reached; templates read it."
         yield "charts/custos/files/catalogue.yaml", emit.generated_yaml(facts, about).encode()
+    if "keycloak" in charts:
+        about = "The services that Keycloak lets in."
+        clients = [name for name, service in catalogue.services.items() if "keycloak" in service["needs"]]
+        yield "charts/keycloak/files/clients.yaml", emit.generated_yaml(clients, about).encode()
     if "mysql" in charts:
         about = "The schemas and accounts that the group keeps, one for each service."
         yield "charts/mysql/files/schemas.yaml", emit.generated_yaml(catalogue.schemas, about).encode()

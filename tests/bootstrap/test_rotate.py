@@ -15,7 +15,7 @@ from bootstrap.context import Context
 from bootstrap.errors import Problem
 from bootstrap.inventory import load
 from bootstrap.journal import NoJournal
-from bootstrap.rotate import ReplaceSecrets, RestartReaders
+from bootstrap.rotate import HURRIED, ReplaceSecrets, RestartReaders
 from tests.bootstrap.conftest import Write
 
 CONTAINER = {"name": "main", "image": "example.org/none:1"}
@@ -133,6 +133,16 @@ def test_a_job_like_the_cronjobs_is_told_what_to_replace(
             status |= {"completionTime": now, "succeeded": 1}
         kube.patch(f"{jobs}/{found[0]['metadata']['name']}/status", {"status": status})
 
+    volumes = [{"name": "it", "secret": {"secretName": "users"}}]
+    specs: dict[str, dict[str, Any]] = {
+        "store": {"volumes": volumes, "containers": [CONTAINER]},
+        "other": {"containers": [CONTAINER]},
+    }
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    for name, spec in specs.items():
+        own: dict[str, Any] = {"name": name, "namespace": namespace}
+        plain = {"automountServiceAccountToken": False}
+        kube.apply({"apiVersion": "v1", "kind": "Pod", "metadata": own, "spec": {**spec, **plain}})
     playing = threading.Thread(target=controller)
     playing.start()
     step = ReplaceSecrets("replace", ["users/a", "tls"])
@@ -143,3 +153,5 @@ def test_a_job_like_the_cronjobs_is_told_what_to_replace(
             step.change(context)
     playing.join()
     assert seen == [["wanted.json", "users/a", "tls"]]
+    touched = [p["metadata"]["name"] for p in kube.items(pods) if HURRIED in p["metadata"].get("annotations", {})]
+    assert touched == (["store"] if outcome == "Complete" else []), "who mounts a replaced Secret is to see it soon"

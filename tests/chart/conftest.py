@@ -37,6 +37,7 @@ CASES = [
     Case("external", "external"),
     Case("ci-minimal", "prod", scenario="minimal-values.yaml"),
     Case("ci-mysql-only", "prod", scenario="mysql-only-values.yaml"),
+    Case("ci-keycloak", "prod", scenario="keycloak-values.yaml"),
     Case("long-name", "prod", release=LONGEST_RELEASE),
     Case("other-name", "lab", release="team-a"),
     Case(
@@ -47,8 +48,11 @@ CASES = [
             "custos.mends.hikariPoolSize=0",
             "custos.mends.actuatorExposure=",
             "custos.mends.explicitCommand=false",
+            "custos.mends.lenientJson=false",
             "custos.mends.healthGroups=false",
             "mysql.invisiblePrimaryKey=false",
+            "keycloak.mends.unmanagedAttributes=false",
+            "keycloak.mends.openidScope=false",
         ),
     ),
     Case(

@@ -76,6 +76,8 @@ def expected_edges(catalogue: dict[str, Any], objects: list[Object]) -> set[tupl
         stores = {i["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"] for i in kind(objects, "StatefulSet")}
         needs = {*facts.get("needs", []), *(store for store in ("mysql", "vault") if store in facts)}
         edges |= {(service, store, STORE_PORTS[store]) for store in needs & stores}
+        if "keycloak" in facts.get("needs", []) and "server" in running:  # Keycloak's is the only Deployment called so
+            edges.add((service, "keycloak", 8443))
     return edges
 
 

@@ -85,7 +85,15 @@ KAFKA = {
     "ServiceAccount": ["custos-kafka"],
     "StatefulSet": ["custos-kafka"],
 }
-PARTS = [PLATFORM, MYSQL, POSTGRESQL, KAFKA]
+KEYCLOAK = {
+    "ConfigMap": ["custos-keycloak-config", "custos-keycloak-providers", "custos-lenient-json"],
+    "Deployment": ["custos-keycloak"],
+    "NetworkPolicy": ["custos-keycloak"],
+    "PodDisruptionBudget": ["custos-keycloak"],
+    "Service": ["custos-keycloak"],
+    "ServiceAccount": ["custos-keycloak"],
+}
+PARTS = [PLATFORM, MYSQL, POSTGRESQL, KAFKA, KEYCLOAK]
 
 
 def test_objects_of_production(prod: list[Object]) -> None:

@@ -47,7 +47,7 @@ def test_names_of_objects(objects_of: Callable[[Case], list[Object]], release: s
 
 def test_cut_names_stay_different(objects_of: Callable[[Case], list[Object]]) -> None:
     services = kind(objects_of(Case("names", "prod", LONGEST_RELEASE)), "Deployment")
-    assert len({s["metadata"]["name"] for s in services}) == len(services) == 24
+    assert len({s["metadata"]["name"] for s in services}) == len(services) == 25
 
 
 @pytest.mark.parametrize("scenario", sorted(p.name for p in (PROJECT / "generator/blueprint/ci").iterdir()))
@@ -72,7 +72,7 @@ def test_notes_say_what_to_do_next(chart: Chart) -> None:
     ).partition("NOTES:")[2]
     assert "helm test custos --namespace custos" in notes
     assert "/user-management" in notes
-    assert "NOT there, and known to be so (custos.withoutStores): keycloak, vault, smtp, cilogon" in notes
+    assert "NOT there, and known to be so (custos.withoutStores): vault, smtp, cilogon" in notes
     assert "custos-ca" in notes and "custos-truststore" in notes
 
 
@@ -85,8 +85,7 @@ REFUSED = [
     (
         ["custos.withoutStores=null"],
         [
-            "7 finding(s)",
-            "global.keycloak.host: found nothing while iam-admin-core-service, identity-core-service need",
+            "5 finding(s)",
             "global.vault.existingSecret: found nothing while credential-store-core-service, resource-",
             "custos.smtp.host: found nothing while custos-messaging-core-service need smtp",
             "or put smtp into custos.withoutStores",

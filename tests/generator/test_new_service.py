@@ -128,7 +128,7 @@ def test_it_is_drawn_with_its_edges(extended: Sources) -> None:
         (
             "{kind: core, heep: 130}",
             "services.new.heep: unknown key; allowed: kind, application, configClient, image, heap, memory, mysql, "
-            "vault, grpc, rest, needs, peers, settings, secrets, rbac; did you mean services.new.heap?",
+            "vault, grpc, rest, needs, lenientJson, peers, settings, secrets, rbac; did you mean services.new.heap?",
         ),
         (
             "{kind: config, application: another}",

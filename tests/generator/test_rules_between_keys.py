@@ -12,7 +12,7 @@ from generator.check import check_values
 
 Findings = Callable[[str | bytes], list[str]]
 
-WITHOUT = "custos: {withoutStores: [keycloak, vault, smtp, cilogon]"
+WITHOUT = "custos: {withoutStores: [vault, smtp, cilogon]"
 CORE_ONLY = ", ".join(
     f"{name}: {{enabled: false}}"
     for name in (
@@ -27,7 +27,7 @@ CORE_ONLY = ", ".join(
     ("content", "findings"),
     [
         pytest.param(
-            "custos: {withoutStores: [keycloak, smtp, cilogon]}",
+            "custos: {withoutStores: [smtp, cilogon]}",
             [
                 "values.yaml: global.vault.host: Vault is needed by credential-store-core-service and "
                 'resource-secret-core-service, but is nowhere; found ""; '
@@ -188,6 +188,35 @@ CORE_ONLY = ", ".join(
             id="as many connections as MySQL is told to take",
         ),
         pytest.param(
+            "keycloak: {resources: {limits: {cpu: 500m, memory: 600Mi}, requests: {cpu: 200m, memory: 512Mi}}}\n"
+            + WITHOUT
+            + "}",
+            [
+                "values.yaml:1: keycloak.resources.limits.cpu: is too little: Custos gives a call ten seconds, and a "
+                'realm takes a CPU for some of them; found "500m"; allowed: at least 1, or none; mend: leave it out',
+                "values.yaml:1: keycloak.resources.limits.memory: is too little for a replica: it would be killed for "
+                'lack of memory; found "600Mi"; allowed: at least 700Mi; mend: raise it',
+            ],
+            id="a Keycloak too small",
+        ),
+        pytest.param(
+            "keycloak: {replicas: 4, database: {poolSize: 50}}\n" + WITHOUT + "}",
+            [
+                "values.yaml: postgresql.maxConnections: is too little for 5 replicas of Keycloak, one more than it "
+                "has while an update rolls, with 50 connections each; found 200; allowed: at least 260; "
+                "mend: raise it, or lower keycloak.database.poolSize"
+            ],
+            id="more connections than PostgreSQL takes",
+        ),
+        pytest.param(
+            WITHOUT + ", mends: {explicitCommand: false}}",
+            [
+                "values.yaml:1: custos.mends.lenientJson: has no effect without custos.mends.explicitCommand; "
+                "found true; mend: set both to true, or both to false"
+            ],
+            id="a mend that has no effect",
+        ),
+        pytest.param(
             WITHOUT + ", profile: production}",
             [
                 "values.yaml:1: custos.profile: makes iam-admin and identity exit: they want Secret "
@@ -197,7 +226,7 @@ CORE_ONLY = ", ".join(
             id="a profile that makes services exit",
         ),
         pytest.param(
-            "global: {keycloak: {host: k, scheme: http, existingSecret: s}}\n"
+            "global: {keycloak: {host: k, scheme: http, existingSecret: s}}\nkeycloak: {enabled: false}\n"
             "custos: {withoutStores: [vault, smtp, cilogon]}",
             [
                 'values.yaml:1: global.keycloak.scheme: does not fit port 443; found "http"; allowed: https; '
@@ -206,7 +235,7 @@ CORE_ONLY = ", ".join(
             id="plaintext on the port of TLS",
         ),
         pytest.param(
-            "custos: {withoutStores: [keycloak, vault, cilogon], smtp: {host: m, existingSecret: s}}",
+            "custos: {withoutStores: [vault, cilogon], smtp: {host: m, existingSecret: s}}",
             [
                 "values.yaml:1: custos.smtp.sender: is missing although there is a mail relay; "
                 'found ""; mend: set it to a mail address'

@@ -48,6 +48,15 @@ custos.waits: what must be there before a service starts, as conditions of files
 {{- end }}
 {{- end -}}
 
+{{- /*
+custos.lenientJson: "true" where a service gets the jar that makes its client of Keycloak pass over fields that it does not know
+(generator/extensions/lenient-json).
+*/ -}}
+{{- define "custos.lenientJson" -}}
+{{- $mends := .context.Values.mends -}}
+{{- if and .service.lenientJson $mends.lenientJson $mends.explicitCommand }}true{{ end -}}
+{{- end -}}
+
 {{- /* custos.waitContainer: the init container that waits, and says in its log for what; it never fails, so nothing backs off. */ -}}
 {{- define "custos.waitContainer" -}}
 - name: wait
@@ -85,8 +94,16 @@ connections: clients keep one gRPC connection to one pod and open the next where
     {{- end }}
     - -XX:+ExitOnOutOfMemoryError
     - -Djava.security.egd=file:/dev/./urandom
+    {{- if include "custos.lenientJson" . }}
+    # The launcher of Spring Boot that takes the jars of a folder along.
+    - -Dloader.path=/ext
+    - -cp
+    - /app.jar
+    - org.springframework.boot.loader.PropertiesLauncher
+    {{- else }}
     - -jar
     - /app.jar
+    {{- end }}
   {{- end }}
   env:
     {{- include "custos.env" . | trim | nindent 4 }}
@@ -174,6 +191,11 @@ custos.volumes: what a Java service mounts besides /tmp, as a YAML list of {name
 - name: configuration
   path: /etc/custos/configuration
   configMap: {{ include "common.name" (dict "context" .context "name" "custos-configuration") }}
+{{- end }}
+{{- if include "custos.lenientJson" . }}
+- name: extension
+  path: /ext
+  configMap: {{ include "common.name" (dict "context" .context "name" "custos-lenient-json") }}
 {{- end }}
 {{- $ownTrust := or .service.vault (has "keycloak" .service.needs) (and .service.mysql (not $global.mysql.host)) }}
 {{- if $ownTrust }}

@@ -44,7 +44,7 @@ The passwords of our own accounts lie in the volumes; those of the services are 
 - name: {{ include "common.name" (dict "context" $root "name" "mysql-users") }}
   keys:
     {{- range include "mysql.schemas" $root | fromYamlArray }}
-    {{ .service }}: {random: 32}
+    {{ .service }}: {random: 32, rotatable: true}
     {{- end }}
 {{- end }}
 {{- $headless := include "common.host" (dict "context" $root "name" "mysql" "dot" false) }}

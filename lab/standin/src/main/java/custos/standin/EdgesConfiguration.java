@@ -27,7 +27,7 @@ import org.springframework.vault.core.VaultOperations;
 @Configuration(proxyBeanMethods = false)
 class EdgesConfiguration {
 
-    private static final long ALL_EDGES_MILLIS = 15_000;
+    private static final long ALL_EDGES_MILLIS = 25_000; // a realm of Keycloak takes seconds on a busy computer
 
     @Bean(destroyMethod = "close")
     @Lazy(false)
@@ -48,7 +48,7 @@ class EdgesConfiguration {
             edges.add(new VaultEdge(environment.getProperty("spring.cloud.vault.uri"), service.vaultMount(), vault::getObject));
         }
         if (service.needs("keycloak")) {
-            KeycloakEdge keycloak = new KeycloakEdge(environment);
+            KeycloakEdge keycloak = new KeycloakEdge(environment, service.readsKeycloaksAnswers());
             keycloak.trustStore();
             edges.add(keycloak);
         }

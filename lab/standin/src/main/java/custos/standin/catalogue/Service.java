@@ -66,6 +66,11 @@ public final class Service {
         return Tree.strings(entry, "needs").contains(store);
     }
 
+    /** Whether its client of Keycloak reads what a newer server answers, with fields that it does not know. */
+    public boolean readsKeycloaksAnswers() {
+        return Boolean.parseBoolean(Tree.text(entry, "lenientJson", "false"));
+    }
+
     /** Whether it reads a Secret through the Kubernetes API. */
     public boolean readsKubernetesSecrets() {
         return Tree.list(entry, "rbac").stream().anyMatch(rule -> String.valueOf(rule).contains("secrets"));

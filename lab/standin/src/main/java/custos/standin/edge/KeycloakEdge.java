@@ -9,28 +9,38 @@ import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
+import javax.ws.rs.NotFoundException;
 import javax.ws.rs.core.Response;
+import org.jboss.resteasy.client.jaxrs.ResteasyClient;
 import org.jboss.resteasy.client.jaxrs.ResteasyClientBuilder;
+import org.keycloak.OAuth2Constants;
 import org.keycloak.admin.client.CreatedResponseUtil;
 import org.keycloak.admin.client.Keycloak;
 import org.keycloak.admin.client.KeycloakBuilder;
 import org.keycloak.admin.client.resource.RealmResource;
+import org.keycloak.representations.idm.ClientRepresentation;
 import org.keycloak.representations.idm.CredentialRepresentation;
 import org.keycloak.representations.idm.GroupRepresentation;
 import org.keycloak.representations.idm.RealmRepresentation;
 import org.keycloak.representations.idm.UserRepresentation;
 import org.springframework.core.env.Environment;
 
-/** Keycloak, used as iam-admin does with the same old client: a realm, in it a user with attributes, a group, a session. */
+/**
+ * Keycloak, used as iam-admin and identity do with the same old client: a realm, in it a user with attributes, a group, a session, and userinfo with
+ * a token of a client's own.
+ */
 public class KeycloakEdge implements Edge {
 
     private static final int CALL_SECONDS = 10; // hard-coded in the real services
-    private static final String ATTRIBUTE = "standin";
+    private static final String NAME = "standin"; // of the user, his attribute, his group and the client
 
     private final Environment environment;
+    private final boolean readsAnswers;
 
-    public KeycloakEdge(Environment environment) {
+    /** @param readsAnswers whether the service also reads what Keycloak answers, with fields that this client does not know */
+    public KeycloakEdge(Environment environment, boolean readsAnswers) {
         this.environment = environment;
+        this.readsAnswers = readsAnswers;
     }
 
     @Override
@@ -62,16 +72,18 @@ public class KeycloakEdge implements Edge {
     }
 
     @Override
-    public void use() throws Exception {
+    public synchronized void use() throws Exception {
         String url = Addresses.present("iam.server.url", environment.getProperty("iam.server.url"));
         if (!url.endsWith("/auth/")) {
             throw new IllegalStateException("iam.server.url is '" + url + "'; the real services need it to end in /auth/");
         }
-        String realm = "standin-" + UUID.randomUUID();
+        // One realm for each pod, made anew each time: what a use that was cut off left behind does not pile up.
+        String realm = "standin-" + environment.getProperty("HOSTNAME", "local");
         try (Keycloak admin = client(url, environment.getProperty("iam.server.super.admin.realm.id", "master"),
-                environment.getRequiredProperty("iam.server.admin.username"),
-                environment.getRequiredProperty("iam.server.admin.password"),
-                environment.getProperty("iam.server.client.id", "admin-cli"))) {
+                environment.getProperty("iam.server.client.id", "admin-cli"))
+                .username(environment.getRequiredProperty("iam.server.admin.username"))
+                .password(environment.getRequiredProperty("iam.server.admin.password")).build()) {
+            remove(admin.realm(realm));
             RealmRepresentation wanted = new RealmRepresentation();
             wanted.setId(realm);
             wanted.setRealm(realm);
@@ -80,46 +92,102 @@ public class KeycloakEdge implements Edge {
             try {
                 useRealm(url, admin.realm(realm), realm);
             } finally {
-                admin.realm(realm).remove();
+                remove(admin.realm(realm));
             }
         }
     }
 
+    private static void remove(RealmResource realm) {
+        try {
+            realm.remove();
+        } catch (NotFoundException e) {
+            // as it should be
+        }
+    }
+
     private void useRealm(String url, RealmResource resource, String realm) {
-        String password = UUID.randomUUID().toString();
+        String secret = UUID.randomUUID().toString();
+        String id = created(resource.users().create(user(secret)), "user");
+        String group = created(resource.groups().add(group()), "group");
+        resource.users().get(id).joinGroup(group);
+        created(resource.clients().create(serviceClient(secret)), "client");
+        try (Keycloak session = client(url, realm, "admin-cli").username(NAME).password(secret).build()) {
+            session.tokenManager().getAccessTokenString();
+            if (resource.users().get(id).getUserSessions().isEmpty()) {
+                throw new IllegalStateException("the user logged in, and Keycloak has no session of his");
+            }
+            if (readsAnswers) {
+                readAnswers(resource, id);
+            }
+        }
+        userinfo(url, realm, secret);
+    }
+
+    /** What a client of 2020 fails on unless it has been taught to pass over fields that it does not know. */
+    private static void readAnswers(RealmResource resource, String id) {
+        UserRepresentation user = resource.users().get(id).toRepresentation();
+        Map<String, List<String>> attributes = user.getAttributes();
+        if (attributes == null || !List.of("kept").equals(attributes.get(NAME))) {
+            throw new IllegalStateException("Keycloak dropped the user's attribute: unmanaged attributes must be enabled");
+        }
+        if (resource.users().search(NAME, 0, 1).size() != 1) {
+            throw new IllegalStateException("the user that was made is not found");
+        }
+        if (resource.groups().groups().size() != 1 || resource.users().get(id).groups().size() != 1) {
+            throw new IllegalStateException("the group that was made is not read back");
+        }
+        RealmRepresentation changed = resource.toRepresentation();
+        changed.setDisplayName(NAME);
+        resource.update(changed);
+        if (!NAME.equals(resource.toRepresentation().getDisplayName())) {
+            throw new IllegalStateException("the realm's new name is not read back");
+        }
+    }
+
+    /** Custos asks for userinfo with a token of its own client, without asking for the scope openid. */
+    private void userinfo(String url, String realm, String secret) {
+        ResteasyClient plain = resteasy();
+        try (Keycloak own = client(url, realm, NAME).grantType(OAuth2Constants.CLIENT_CREDENTIALS).clientSecret(secret).build();
+                AutoClosed answer = new AutoClosed(plain.target(url + "realms/" + realm + "/protocol/openid-connect/userinfo")
+                        .request().header("Authorization", "Bearer " + own.tokenManager().getAccessTokenString()).get())) {
+            if (answer.response.getStatus() != 200) {
+                throw new IllegalStateException("userinfo answers " + answer.response.getStatus() + " to a token of client_credentials: the"
+                        + " client scope openid must be a default of every realm");
+            }
+        } finally {
+            plain.close();
+        }
+    }
+
+    private static UserRepresentation user(String password) {
         CredentialRepresentation credential = new CredentialRepresentation();
         credential.setType(CredentialRepresentation.PASSWORD);
         credential.setValue(password);
         credential.setTemporary(false);
         UserRepresentation user = new UserRepresentation();
-        user.setUsername("standin");
+        user.setUsername(NAME);
         user.setFirstName("Stand");
         user.setLastName("In");
         user.setEmail("standin@example.org");
         user.setEmailVerified(true);
         user.setEnabled(true);
-        user.setAttributes(Map.of(ATTRIBUTE, List.of("kept")));
+        user.setAttributes(Map.of(NAME, List.of("kept")));
         user.setCredentials(List.of(credential));
-        String id = created(resource.users().create(user), "user");
+        return user;
+    }
 
-        Map<String, List<String>> attributes = resource.users().get(id).toRepresentation().getAttributes();
-        if (attributes == null || !List.of("kept").equals(attributes.get(ATTRIBUTE))) {
-            throw new IllegalStateException("Keycloak dropped the user's attribute: unmanaged attributes must be enabled");
-        }
+    private static GroupRepresentation group() {
         GroupRepresentation group = new GroupRepresentation();
-        group.setName("standin");
-        resource.users().get(id).joinGroup(created(resource.groups().add(group), "group"));
-        if (resource.groups().groups().size() != 1 || resource.users().get(id).groups().size() != 1) {
-            throw new IllegalStateException("the group that was made is not read back");
-        }
-        try (Keycloak session = client(url, realm, "standin", password, "admin-cli")) {
-            session.tokenManager().getAccessTokenString();
-            if (resource.users().get(id).getUserSessions().isEmpty()) {
-                throw new IllegalStateException("the user logged in, and Keycloak has no session of his");
-            }
-            resource.users().get(id).toRepresentation();
-            resource.users().search("standin", 0, 1);
-        }
+        group.setName(NAME);
+        return group;
+    }
+
+    private static ClientRepresentation serviceClient(String secret) {
+        ClientRepresentation client = new ClientRepresentation();
+        client.setClientId(NAME);
+        client.setSecret(secret);
+        client.setServiceAccountsEnabled(true);
+        return client;
     }
 
     private static String created(Response response, String what) {
@@ -130,13 +198,15 @@ public class KeycloakEdge implements Edge {
         }
     }
 
-    private Keycloak client(String url, String realm, String user, String password, String clientId) {
-        return KeycloakBuilder.builder().serverUrl(url).realm(realm).username(user).password(password).clientId(clientId)
-                .resteasyClient(new ResteasyClientBuilder()
-                        .establishConnectionTimeout(CALL_SECONDS, TimeUnit.SECONDS)
-                        .socketTimeout(CALL_SECONDS, TimeUnit.SECONDS)
-                        .trustStore(trustStore())
-                        .build())
+    private KeycloakBuilder client(String url, String realm, String clientId) {
+        return KeycloakBuilder.builder().serverUrl(url).realm(realm).clientId(clientId).resteasyClient(resteasy());
+    }
+
+    private ResteasyClient resteasy() {
+        return new ResteasyClientBuilder()
+                .establishConnectionTimeout(CALL_SECONDS, TimeUnit.SECONDS)
+                .socketTimeout(CALL_SECONDS, TimeUnit.SECONDS)
+                .trustStore(trustStore())
                 .build();
     }
 

@@ -1,0 +1,34 @@
+"""The jars in the chart are what their sources give, byte for byte."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import PROJECT
+
+EXTENSIONS = PROJECT / "generator/extensions"
+JARS = {
+    "keycloak": ("keycloak-extension.jar", "charts/keycloak"),
+    "lenient-json": ("lenient-json.jar", "charts/custos"),
+}
+
+
+@pytest.mark.parametrize(("project", "jar", "chart"), [(name, *facts) for name, facts in JARS.items()], ids=list(JARS))
+def test_the_committed_jar_is_what_its_source_gives(project: str, jar: str, chart: str, tmp_path: Path) -> None:
+    copy = shutil.copytree(EXTENSIONS / project, tmp_path / project, ignore=shutil.ignore_patterns("target"))
+    done = subprocess.run(
+        ["mvn", "--batch-mode", "--quiet", "package"], cwd=copy, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    built = (copy / "target" / jar).read_bytes()
+    committed = PROJECT / "generator/blueprint" / chart / "files" / jar
+    mend = f"cd generator/extensions/{project} && mvn package && cp target/{jar} {committed}"
+    assert built == committed.read_bytes(), mend
+
+
+def test_every_project_is_compared() -> None:
+    assert {path.parent.name for path in EXTENSIONS.glob("*/pom.xml")} == set(JARS)
