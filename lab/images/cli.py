@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("list", help="the names of the images")
     commands.add_parser("path", help="print where the current bundle is")
     serve = commands.add_parser("serve", help="run a registry that has them under the official names, until Ctrl-C")
-    serve.add_argument("--port", type=int, default=5000, help="on the lab's own address on this computer (default: 5000)")
+    serve.add_argument("--port", type=int, default=5000, help="of the lab's address here (default: 5000)")
     return parser
 
 
@@ -76,11 +76,13 @@ def _serve(port: int) -> None:
     """Run the registry until Ctrl-C; what it has is gone with it."""
     host = str(description.load(paths.lab_file()).gateway)
     catalogue = load_catalogue()
-    with tempfile.TemporaryDirectory(prefix="custos-registry-") as folder:
-        with registry(host, Path(folder), port) as found:
-            with images_named(official(catalogue)) as specs:
-                push(found.address, specs)
-            say(f"{len(specs)} images in {found.url}; for the inventory's `containerd`, then `apply --images registry`:")
-            mirrors = ", ".join(f"{name}: ['{found.url}']" for name in images.registries(catalogue))
-            print(f"mirrors: {{{mirrors}}}", flush=True)
-            signal.pause()
+    with (
+        tempfile.TemporaryDirectory(prefix="custos-registry-") as folder,
+        registry(host, Path(folder), port) as found,
+    ):
+        with images_named(official(catalogue)) as specs:
+            push(found.address, specs)
+        say(f"{len(specs)} images in {found.url}; for the inventory's `containerd`, then `apply --images registry`:")
+        mirrors = ", ".join(f"{name}: ['{found.url}']" for name in images.registries(catalogue))
+        print(f"mirrors: {{{mirrors}}}", flush=True)
+        signal.pause()
