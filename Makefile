@@ -36,6 +36,8 @@ down: venv ## Remove everything that `make up` made
 lint: venv tools
 	@ruff check .
 	@mypy
+	@for chart in consul vault; do MYPYPATH=generator/blueprint/files:generator/blueprint/charts/$$chart/files \
+	  mypy --explicit-package-bases generator/blueprint/charts/$$chart/files/*.py; done
 	@yamllint --strict --config-file .yamllint .
 	@shellcheck $$(git ls-files --cached --others --exclude-standard '*.sh') .ci/run
 	@$(PYTHON) -m generator check values/prod.yaml

@@ -141,6 +141,11 @@ class Catalogue:
         return [{"service": name, **service["mysql"]} for name, service in self.services.items() if "mysql" in service]
 
     @property
+    def mounts(self) -> list[dict[str, str]]:
+        """Vault's mount of each service that has one."""
+        return [{"service": name, **service["vault"]} for name, service in self.services.items() if "vault" in service]
+
+    @property
     def here(self) -> dict[str, dict[str, Any]]:
         """How clients reach each store that this chart can run."""
         return {name: store["here"] for name, store in self.stores.items() if store["deployable"] and "here" in store}

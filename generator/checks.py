@@ -158,6 +158,11 @@ def requests_within_limits(context: Context) -> Iterator[Finding]:
             "postgresql.agent.resources",
             "kafka.resources",
             "kafka.controllers.resources",
+            "consul.resources",
+            "consul.keeper.resources",
+            "consul.snapshots.resources",
+            "vault.resources",
+            "vault.keeper.resources",
             "keycloak.resources",
             "keycloak.buildResources",
             "custos.resources",
@@ -312,7 +317,7 @@ def room_on_nodes(context: Context) -> Iterator[Finding]:
     """With `spread: host`, there are as many machines as pods that must not share one."""
     if context.nodes is None:
         return
-    for path in ("mysql", "postgresql", "kafka", "keycloak", "custos"):
+    for path in ("mysql", "postgresql", "kafka", "consul", "vault", "keycloak", "custos"):
         replicas = f"{path}.replicas"
         enabled = context.values.get(f"{path}.enabled")
         count = context.values.get(replicas)
@@ -425,6 +430,59 @@ def slips_in_global(context: Context) -> Iterator[Finding]:
             )
 
 
+def storage_of_vault(context: Context) -> Iterator[Finding]:
+    """Vault keeps everything in Consul: the one of this release, or another with its token."""
+    if not context.values.get("vault.enabled") or context.values.get("consul.enabled"):
+        return
+    if not context.values.get("global.consul.host"):
+        yield context.finding(
+            "consul.enabled",
+            "Vault keeps everything in Consul, but that is nowhere",
+            mend="set consul.enabled to true, set global.consul.host and global.consul.existingSecret, "
+            "or set vault.enabled to false",
+        )
+    elif not context.values.get("global.consul.existingSecret"):
+        yield context.finding(
+            "global.consul.existingSecret",
+            "Vault's storage is Consul, but how to log in is not said",
+            mend="make a Secret with vault-token and name it here",
+        )
+
+
+def seal_of_vault(context: Context) -> Iterator[Finding]:
+    """A seal by somebody else's key says where that key is; the others take no options."""
+    if not context.values.get("vault.enabled"):
+        return
+    kind, options = context.values.get("vault.seal.type"), context.values.get("vault.seal.options")
+    if kind in ("kms", "transit") and not options:
+        yield context.finding(
+            "vault.seal.options",
+            f"is empty, but the seal {kind} has to know where its key is",
+            mend=f"give what Vault's documentation of this seal asks for, or take another vault.seal.type than {kind}",
+        )
+    if kind == "transit" and options and not options.get("address"):
+        yield context.finding(
+            "vault.seal.options",
+            "lacks address, the URL of the Vault that holds the key",
+            mend="add it, such as address: https://vault.example.org:8200",
+        )
+    if kind in ("manual", "kubernetesSecret") and options:
+        yield context.finding(
+            "vault.seal.options",
+            f"is given, but the seal {kind} takes none",
+            mend="leave it out, or set vault.seal.type to kms or transit",
+        )
+    secrets = [name for name in options if re.search("token|secret|password|private_key", name)]
+    for name in secrets:
+        yield context.finding(
+            f"vault.seal.options.{name}",
+            "is a secret, and values are none",
+            found=None,
+            mend="put it into a Secret as the environment variable that Vault knows, and name that in "
+            "vault.seal.existingSecret",
+        )
+
+
 def recovery_names_a_member(context: Context) -> Iterator[Finding]:
     """The pod to recover from is one of the group."""
     pod = context.values.get("mysql.recovery.bootstrapFrom")
@@ -455,9 +513,10 @@ RULES: Rules = (
     jar_needs_command,
     profile_without_fixed_secret,
     schemes_and_ports,
+    seal_of_vault,
     recovery_names_a_member,
 )
-RULES_OF_PRESENCE: Rules = (needed_stores, needed_services, sender_of_mails)
+RULES_OF_PRESENCE: Rules = (needed_stores, storage_of_vault, needed_services, sender_of_mails)
 
 
 def _some(names: list[str]) -> str:

@@ -43,6 +43,18 @@ def width_of(text: str, size: int = TEXT) -> float:
     return size * (0.36 * narrow + 0.66 * (len(text) - narrow))
 
 
+def _wrapped(words: list[str], width: float) -> list[str]:
+    """The parts joined with dots, in as many lines as it takes."""
+    lines: list[str] = []
+    for part in words:
+        longer = f"{lines[-1]} · {part}" if lines else part
+        if lines and width_of(longer, SMALL) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(part)
+    return lines
+
+
 class _Drawing:
     def __init__(self, topology: Topology, title: str) -> None:
         self.topology = topology
@@ -319,8 +331,10 @@ class _Drawing:
         if not self.topology.machines:
             return top
         self._text(MARGIN, top + 16, "Machines", colour=SOFT, weight="600")
-        self._text(MARGIN + 90, top + 16, " · ".join(self.topology.placement), colour=SOFT, size=11)
-        top += 32
+        lines = _wrapped(self.topology.placement, self.width - 2 * MARGIN - 90)
+        for index, line in enumerate(lines):
+            self._text(MARGIN + 90, top + 16 + 16 * index, line, colour=SOFT, size=SMALL)
+        top += 16 + 16 * max(1, len(lines))
         card = max(_card_width(machine) for machine in self.topology.machines)
         each = max(1, int((self.width - 2 * MARGIN + GAP) // (card + GAP)))
         fill, edge, _ = COLOURS["machine"]

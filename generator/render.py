@@ -118,6 +118,9 @@ def _files(sources: Sources, catalogue: Catalogue, schema: ValuesSchema, values:
     if "kafka" in charts:
         about = "The services that use this store."
         yield "charts/kafka/files/clients.yaml", emit.generated_yaml(catalogue.clients("kafka"), about).encode()
+    if "vault" in charts:
+        about = "The mounts that Vault has, one for each service."
+        yield "charts/vault/files/mounts.yaml", emit.generated_yaml(catalogue.mounts, about).encode()
 
 
 def _refuse_incomplete(files: dict[str, bytes], blueprint: Path) -> None:

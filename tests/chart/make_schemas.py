@@ -19,6 +19,7 @@ SCHEMAS = Path(__file__).parent / "schemas"
 # The oldest that the chart allows, the lab's, and the newest.
 VERSIONS = ["v1.32.13", "v1.34.4", "v1.37.2"]
 KINDS = {
+    "ClusterRoleBinding": ("rbac.authorization.k8s.io", "v1"),
     "ConfigMap": ("", "v1"),
     "CronJob": ("batch", "v1"),
     "Deployment": ("apps", "v1"),

@@ -346,10 +346,10 @@ def test_the_grpc_web_proxy(prod: list[Object]) -> None:
 
 @pytest.mark.parametrize("service", JAVA)
 def test_health_groups(prod: list[Object], external: list[Object], service: str) -> None:
-    for objects, vault in ((prod, ""), (external, ",vault")):
+    for objects in (prod, external):
         own = env(objects, service)
         looks = "db" if service in SCHEMAS else "ping"
-        looks += vault if service in CORE_WITH_VAULT else ""
+        looks += ",vault" if service in CORE_WITH_VAULT else ""
         assert own["MANAGEMENT_ENDPOINT_HEALTH_GROUP_LIVENESS_INCLUDE"] == "ping"
         assert own["MANAGEMENT_ENDPOINT_HEALTH_GROUP_READINESS_INCLUDE"] == looks
         probes = container(objects, service)
@@ -543,7 +543,7 @@ def test_kafka_is_one_host_and_port(prod: list[Object], external: list[Object]) 
 
 def test_a_kafka_that_is_not_there_has_a_name_that_resolves(objects_of: Callable[[Case], list[Object]]) -> None:
     """Its old client ends the service where the name does not resolve."""
-    settings = ("kafka.enabled=false", "custos.withoutStores={vault,kafka,smtp,cilogon}")
+    settings = ("kafka.enabled=false", "custos.withoutStores={kafka,smtp,cilogon}")
     files = config_files(objects_of(Case("without Kafka", "prod", settings=settings)))
     assert files["messagingCoreService-custos.properties"]["core.messaging.service.broker.url"] == "localhost:9092"
 
@@ -673,13 +673,16 @@ def test_public_addresses(prod: list[Object]) -> None:
 def test_without_a_store_its_secret_is_not_needed(prod: list[Object]) -> None:
     for variable, _, _, services in SECRET_KEYS:
         for service in services:
-            if not variable.startswith("IAM_SERVER"):  # Keycloak is there
+            if not variable.startswith(("IAM_SERVER", "SPRING_CLOUD_VAULT")):  # their stores are there
                 assert env(prod, service)[variable] == "absent"
 
 
-def test_without_vault_readiness_and_health_do_not_look_at_it(prod: list[Object]) -> None:
+def test_without_vault_readiness_and_health_do_not_look_at_it(objects_of: Callable[[Case], list[Object]]) -> None:
+    without = "custos.withoutStores={vault,smtp,cilogon}"
+    objects = objects_of(Case("no-vault", "prod", settings=("vault.enabled=false", without)))
     for service in CORE_WITH_VAULT:
-        own = env(prod, service)
+        own = env(objects, service)
+        assert own["SPRING_CLOUD_VAULT_TOKEN"] == "absent"
         assert own["MANAGEMENT_ENDPOINT_HEALTH_GROUP_READINESS_INCLUDE"] == "db"
         assert own["MANAGEMENT_HEALTH_VAULT_ENABLED"] == "false"
         assert own["SPRING_CLOUD_VAULT_URI"] == "https://vault.invalid:8200"

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.chart.conftest import Case
+from tests.chart.conftest import LONGEST_RELEASE, Case
 from tests.chart.helm import Object, find, kind
+from tests.chart.test_rules import wanted_secrets
 
 ObjectsOf = Callable[[Case], list[Object]]
 HOST = "custos-kafka-nodes.custos.svc.cluster.local"
@@ -66,16 +67,14 @@ def test_an_option_of_the_values_wins(objects_of: ObjectsOf) -> None:
 
 def test_members_know_each_other_by_the_name_in_their_certificate(objects_of: ObjectsOf) -> None:
     """The longest release's name: a certificate's common name holds 64 letters."""
-    from tests.chart.conftest import LONGEST_RELEASE
-    from tests.chart.test_rules import wanted_secrets
-
     objects = objects_of(Case("long", "prod", release=LONGEST_RELEASE))
     certificate = next(
         entry["certificate"]
-        for name, entry in wanted_secrets(objects).items()
-        if "certificate" in entry and "*.custos-" not in name and "kafka-tls" in name
+        for entry in wanted_secrets(objects).values()
+        if entry.get("certificate", {}).get("commonName", "").startswith(f"{LONGEST_RELEASE}-kafka.")
     )
-    text = next(i for i in kind(objects, "ConfigMap") if "server.properties" in i["data"])["data"]["server.properties"]
+    texts = (item.get("data", {}).get("server.properties") for item in kind(objects, "ConfigMap"))
+    text = next(filter(None, texts))
     assert f"super.users=User:{certificate['commonName'][:64]};User:admin\n" in text
 
 

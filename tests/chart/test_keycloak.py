@@ -103,6 +103,13 @@ def test_a_call_of_ten_seconds_finds_a_cpu(prod: list[Object]) -> None:
 # --- How it runs
 
 
+def test_it_waits_for_its_database(prod: list[Object]) -> None:
+    """A start without it fails."""
+    last = pod(prod)["spec"]["initContainers"][-1]
+    host = "custos-postgresql-primary.custos.svc.cluster.local"
+    assert last["command"] == ["/bin/bash", "/etc/custos/config/wait.sh", host, "5432"]
+
+
 def test_build_and_start_say_the_same(prod: list[Object]) -> None:
     """A start that is told another build option than the build was refuses to run."""
     built, started = environment(container(prod, "build")), env(prod)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.chart.conftest import Case
 from tests.chart.helm import Object, find, kind, name, pod_templates, selects
+from tests.chart.test_rules import SET_BY_AGENTS
 
 Peer = dict[str, Any]
 
@@ -59,7 +60,7 @@ def custos_edges(objects: list[Object]) -> set[tuple[str, str, int]]:
     }
 
 
-STORE_PORTS = {"mysql": 3306, "kafka": 9092}
+STORE_PORTS = {"mysql": 3306, "kafka": 9092, "vault": 8200}
 
 
 def expected_edges(catalogue: dict[str, Any], objects: list[Object]) -> set[tuple[str, str, int]]:
@@ -120,11 +121,11 @@ def test_only_those_with_rights_reach_the_api(objects: list[Object]) -> None:
 def test_the_test_pod_reaches_every_service(objects: list[Object]) -> None:
     test = next(pod["metadata"]["labels"] for item, pod in pod_templates(objects) if item["kind"] == "Pod")
     for service in kind(objects, "Service"):
-        selector = service["spec"]["selector"]
+        selector = {k: v for k, v in service["spec"]["selector"].items() if k not in SET_BY_AGENTS}
         pods = [
             pod["metadata"]["labels"]
             for item, pod in pod_templates(objects)
-            if selects({"matchLabels": {k: v for k, v in selector.items() if k != "role"}}, pod["metadata"]["labels"])
+            if selects({"matchLabels": selector}, pod["metadata"]["labels"])
         ]
         for labels in pods:
             ports = {p["port"] for p in service["spec"]["ports"]} & {3306, 7000, 8080, 9000, 9092, 9094, 40000, 50000}

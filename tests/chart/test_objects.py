@@ -85,6 +85,25 @@ KAFKA = {
     "ServiceAccount": ["custos-kafka"],
     "StatefulSet": ["custos-kafka"],
 }
+CONSUL = {
+    "ConfigMap": ["custos-consul-config", "custos-consul-wanted"],
+    "NetworkPolicy": ["custos-consul", "custos-consul-snapshot"],
+    "PodDisruptionBudget": ["custos-consul", "custos-consul-snapshot"],
+    "Service": ["custos-consul"],
+    "ServiceAccount": ["custos-consul", "custos-consul-snapshot"],
+    "StatefulSet": ["custos-consul", "custos-consul-snapshot"],
+}
+VAULT = {
+    "ClusterRoleBinding": ["custos-custos-vault-token-review"],
+    "ConfigMap": ["custos-vault-config", "custos-vault-wanted"],
+    "NetworkPolicy": ["custos-vault"],
+    "PodDisruptionBudget": ["custos-vault"],
+    "Role": ["custos-vault"],
+    "RoleBinding": ["custos-vault"],
+    "Service": ["custos-vault", "custos-vault-internal"],
+    "ServiceAccount": ["custos-vault"],
+    "StatefulSet": ["custos-vault"],
+}
 KEYCLOAK = {
     "ConfigMap": ["custos-keycloak-config", "custos-keycloak-providers", "custos-lenient-json"],
     "Deployment": ["custos-keycloak"],
@@ -93,7 +112,7 @@ KEYCLOAK = {
     "Service": ["custos-keycloak"],
     "ServiceAccount": ["custos-keycloak"],
 }
-PARTS = [PLATFORM, MYSQL, POSTGRESQL, KAFKA, KEYCLOAK]
+PARTS = [PLATFORM, MYSQL, POSTGRESQL, KAFKA, CONSUL, VAULT, KEYCLOAK]
 
 
 def test_objects_of_production(prod: list[Object]) -> None:

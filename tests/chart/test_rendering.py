@@ -72,7 +72,8 @@ def test_notes_say_what_to_do_next(chart: Chart) -> None:
     ).partition("NOTES:")[2]
     assert "helm test custos --namespace custos" in notes
     assert "/user-management" in notes
-    assert "NOT there, and known to be so (custos.withoutStores): vault, smtp, cilogon" in notes
+    assert "NOT there, and known to be so (custos.withoutStores): smtp, cilogon" in notes
+    assert "WARNING" in notes and "custos-vault-unseal" in notes and "TokenReview" in notes
     assert "custos-ca" in notes and "custos-truststore" in notes
 
 
@@ -85,8 +86,7 @@ REFUSED = [
     (
         ["custos.withoutStores=null"],
         [
-            "5 finding(s)",
-            "global.vault.existingSecret: found nothing while credential-store-core-service, resource-",
+            "3 finding(s)",
             "custos.smtp.host: found nothing while custos-messaging-core-service need smtp",
             "or put smtp into custos.withoutStores",
         ],
@@ -97,6 +97,14 @@ REFUSED = [
     ),
     (["kafka.replicas=2"], ["kafka.replicas: found 2; allowed: 1, or 3 and more"]),
     (["kafka.controllers.replicas=5"], ["kafka.controllers.replicas: found 5 while there are 3 brokers"]),
+    (
+        ["vault.enabled=false"],
+        ["global.vault.existingSecret: found nothing while credential-store-core-service, resource-"],
+    ),
+    (["consul.enabled=false"], ["consul.enabled: found false while vault.enabled is true"]),
+    (["consul.enabled=false", "global.consul.host=c"], ["global.consul.existingSecret: found nothing while"]),
+    (["global.consul.host=c"], ['global.consul.host: found "c" while consul.enabled is true']),
+    (["vault.seal.type=kms"], ['vault.seal.options: found nothing while vault.seal.type is "kms"']),
     (["custos.profile=production"], ['custos.profile: found "production"', "keep `custos`"]),
 ]
 

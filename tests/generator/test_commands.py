@@ -213,7 +213,7 @@ def test_by_key_and_by_object(small: Sources, tmp_path: Path) -> None:
     values = tmp_path / "values.yaml"
     values.write_text(
         "mysql: {replicas: 5, persistence: {storageClass: fast}}\n"
-        "custos: {withoutStores: [vault, smtp, cilogon]}\n"
+        "custos: {withoutStores: [smtp, cilogon]}\n"
     )
     assert diff(chart, values, small).as_json() == {
         "keys": [

@@ -104,7 +104,7 @@ def box_of(text: ElementTree.Element) -> tuple[str, float, float, float, float]:
 @pytest.mark.parametrize(
     ("name", "state", "detail"),
     [
-        ("prod", {"mysql": "here", "vault": "absent"}, "3 pods, 28Gi each"),
+        ("prod", {"mysql": "here", "vault": "here", "smtp": "absent"}, "3 pods, 28Gi each"),
         ("external", {"mysql": "outside", "vault": "outside", "cilogon": "outside"}, "mysql.example.org"),
     ],
 )

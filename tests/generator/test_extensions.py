@@ -12,6 +12,7 @@ from .conftest import PROJECT
 
 EXTENSIONS = PROJECT / "generator/extensions"
 JARS = {
+    "kafka-node": ("kafka-node.jar", "charts/kafka"),
     "keycloak": ("keycloak-extension.jar", "charts/keycloak"),
     "lenient-json": ("lenient-json.jar", "charts/custos"),
 }

@@ -108,7 +108,7 @@ def test_it_is_drawn_with_its_edges(extended: Sources) -> None:
         (
             "{kind: core, needs: [keycloack]}",
             "services.new.needs[0]: no such store; found keycloack; "
-            "allowed: mysql, postgresql, keycloak, vault, kafka, smtp, cilogon; did you mean keycloak?",
+            "allowed: mysql, postgresql, keycloak, consul, vault, kafka, smtp, cilogon; did you mean keycloak?",
         ),
         (
             "{kind: core, mysql: {schema: core_iam}}",

@@ -12,7 +12,7 @@ from generator.check import check_values
 
 Findings = Callable[[str | bytes], list[str]]
 
-WITHOUT = "custos: {withoutStores: [vault, smtp, cilogon]"
+WITHOUT = "custos: {withoutStores: [smtp, cilogon]"
 CORE_ONLY = ", ".join(
     f"{name}: {{enabled: false}}"
     for name in (
@@ -27,12 +27,12 @@ CORE_ONLY = ", ".join(
     ("content", "findings"),
     [
         pytest.param(
-            "custos: {withoutStores: [smtp, cilogon]}",
+            "vault: {enabled: false}\n" + WITHOUT + "}",
             [
-                "values.yaml: global.vault.host: Vault is needed by credential-store-core-service and "
-                'resource-secret-core-service, but is nowhere; found ""; '
+                "values.yaml:1: vault.enabled: Vault is needed by credential-store-core-service and "
+                "resource-secret-core-service, but is nowhere; found false; "
                 "mend: set global.vault.host and global.vault.existingSecret, "
-                "or add vault to custos.withoutStores"
+                "or set vault.enabled to true, or add vault to custos.withoutStores"
             ],
             id="store needed and nowhere",
         ),
@@ -67,13 +67,22 @@ CORE_ONLY = ", ".join(
             id="store both here and elsewhere",
         ),
         pytest.param(
-            "global: {vault: {host: v, existingSecret: t}}\n" + WITHOUT + "}",
+            "vault: {enabled: false}\nglobal: {vault: {host: v, existingSecret: t}}\n"
+            "custos: {withoutStores: [vault, smtp, cilogon]}",
             [
-                "values.yaml:2: custos.withoutStores: Vault is said to be absent, yet global.vault.host and "
+                "values.yaml:3: custos.withoutStores: Vault is said to be absent, yet global.vault.host and "
                 'global.vault.existingSecret is set; found "vault"; '
                 "mend: take vault out of custos.withoutStores"
             ],
             id="store both absent and given",
+        ),
+        pytest.param(
+            "custos: {withoutStores: [kafka, smtp, cilogon]}",
+            [
+                "values.yaml:1: custos.withoutStores: Kafka is said to be absent, yet it runs in this release; "
+                'found "kafka"; mend: take kafka out of custos.withoutStores or set kafka.enabled to false'
+            ],
+            id="store both absent and here",
         ),
         pytest.param(
             WITHOUT + ", services: {custos-logging: {enabled: false}, " + CORE_ONLY + "}}",
@@ -101,6 +110,67 @@ CORE_ONLY = ", ".join(
             id="the config server off",
         ),
         pytest.param("mysql: {enabled: false}\ncustos: {enabled: false}", [], id="nothing on, nothing needed"),
+        pytest.param(
+            "vault: {enabled: false}\ncustos: {enabled: false}", [], id="Consul without Vault, for others to use"
+        ),
+        pytest.param(
+            "consul: {enabled: false}\n" + WITHOUT + "}",
+            [
+                "values.yaml:1: consul.enabled: Vault keeps everything in Consul, but that is nowhere; found false; "
+                "mend: set consul.enabled to true, set global.consul.host and global.consul.existingSecret, "
+                "or set vault.enabled to false"
+            ],
+            id="Vault without its storage",
+        ),
+        pytest.param(
+            "consul: {enabled: false}\nglobal: {consul: {host: c}}\n" + WITHOUT + "}",
+            [
+                "values.yaml:2: global.consul.existingSecret: Vault's storage is Consul, but how to log in is not said"
+                '; found ""; mend: make a Secret with vault-token and name it here'
+            ],
+            id="Vault's storage elsewhere without a login",
+        ),
+        pytest.param(
+            "consul: {enabled: false}\nglobal: {consul: {host: c, existingSecret: s}}\n" + WITHOUT + "}",
+            [],
+            id="Vault's storage elsewhere",
+        ),
+        pytest.param(
+            "global: {consul: {host: c}}\n" + WITHOUT + "}",
+            [
+                "values.yaml:1: global.consul.host: Consul runs in this release and is also said to be elsewhere; "
+                'found "c"; mend: empty global.consul.host or set consul.enabled to false'
+            ],
+            id="Consul both here and elsewhere",
+        ),
+        pytest.param(
+            "vault: {seal: {type: kms}}\n" + WITHOUT + "}",
+            [
+                "values.yaml:1: vault.seal.options: is empty, but the seal kms has to know where its key is; "
+                "mend: give what Vault's documentation of this seal asks for, "
+                "or take another vault.seal.type than kms"
+            ],
+            id="a seal without its key",
+        ),
+        pytest.param(
+            "vault: {seal: {type: transit, options: {key_name: k, token: t}}}\n" + WITHOUT + "}",
+            [
+                "values.yaml:1: vault.seal.options: lacks address, the URL of the Vault that holds the key; "
+                "mend: add it, such as address: https://vault.example.org:8200",
+                "values.yaml:1: vault.seal.options.token: is a secret, and values are none; "
+                "mend: put it into a Secret as the environment variable that Vault knows, and name that in "
+                "vault.seal.existingSecret",
+            ],
+            id="a seal with a secret and without an address",
+        ),
+        pytest.param(
+            "vault: {seal: {options: {region: eu}}}\n" + WITHOUT + "}",
+            [
+                "values.yaml:1: vault.seal.options: is given, but the seal kubernetesSecret takes none; "
+                "mend: leave it out, or set vault.seal.type to kms or transit"
+            ],
+            id="options for a seal that takes none",
+        ),
         pytest.param(
             "mysql: {resources: {requests: {memory: 2Gi, cpu: 1}, limits: {cpu: 1000m}}}\n" + WITHOUT + "}",
             [
@@ -227,7 +297,7 @@ CORE_ONLY = ", ".join(
         ),
         pytest.param(
             "global: {keycloak: {host: k, scheme: http, existingSecret: s}}\nkeycloak: {enabled: false}\n"
-            "custos: {withoutStores: [vault, smtp, cilogon]}",
+            "custos: {withoutStores: [smtp, cilogon]}",
             [
                 'values.yaml:1: global.keycloak.scheme: does not fit port 443; found "http"; allowed: https; '
                 "mend: change global.keycloak.scheme or global.keycloak.port"
@@ -235,7 +305,7 @@ CORE_ONLY = ", ".join(
             id="plaintext on the port of TLS",
         ),
         pytest.param(
-            "custos: {withoutStores: [vault, cilogon], smtp: {host: m, existingSecret: s}}",
+            "custos: {withoutStores: [cilogon], smtp: {host: m, existingSecret: s}}",
             [
                 "values.yaml:1: custos.smtp.sender: is missing although there is a mail relay; "
                 'found ""; mend: set it to a mail address'
@@ -311,6 +381,7 @@ def test_against_an_inventory(
     monkeypatch.chdir(tmp_path)
     Path("inventory.yaml").write_text(inventory)
     stores = "mysql: {replicas: 3}\npostgresql: {replicas: 3}\nkafka: {scheduling: {spread: preferHost}}\n"
+    stores += "consul: {replicas: 1}\nvault: {replicas: 2}\n"
     Path("values.yaml").write_text(stores + WITHOUT + "}")
     found = check_values([Path("values.yaml")], Path("inventory.yaml"))
     assert [str(finding) for finding in found] == findings

@@ -16,7 +16,7 @@ from generator.values import read_values
 
 VALUES = """
 mysql: {config: {max_connections: 20000}}
-custos: {withoutStores: [vault, smtp, cilogon]}
+custos: {withoutStores: [smtp, cilogon]}
 """
 
 

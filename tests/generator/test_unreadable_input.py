@@ -170,7 +170,7 @@ def test_honest_anchors_are_read(findings_of: Findings) -> None:
     text = (
         "mysql:\n  agent: {resources: &small {requests: {cpu: 10m}}}\n"
         "custos:\n  resources: *small\n  sidecarResources:\n    <<: *small\n    limits: {cpu: 5m}\n"
-        "  withoutStores: [vault, smtp, cilogon]\n"
+        "  withoutStores: [smtp, cilogon]\n"
     )
     assert findings_of(text) == [
         "values.yaml:5: custos.sidecarResources.requests.cpu: requests more than the limit; "

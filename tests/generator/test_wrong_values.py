@@ -68,7 +68,7 @@ URL = "allowed: http:// or https://, a host and perhaps a port and path, without
         ),
         pytest.param(
             "mysqll: {}",
-            "mysqll: unknown key; allowed: global, mysql, postgresql, kafka, keycloak, custos, secrets; "
+            "mysqll: unknown key; allowed: global, mysql, postgresql, kafka, consul, vault, keycloak, custos, secrets; "
             "did you mean mysql?",
             id="misspelt section",
         ),
@@ -207,14 +207,14 @@ custos:
 
 
 def test_a_misspelt_list_does_not_blame_the_stores_in_it(findings_of: Findings) -> None:
-    findings = findings_of("custos: {withoutStore: [vault, kafka, smtp, cilogon]}")
+    findings = findings_of("custos: {withoutStore: [kafka, smtp, cilogon]}")
     assert len(findings) == 1
     assert findings[0].endswith("did you mean custos.withoutStores?")
 
 
 @pytest.mark.parametrize("content", ["global: {team: infrastructure}", "global: {parent: {deep: [1, 2]}}"])
 def test_global_stays_open(findings_of: Findings, content: str) -> None:
-    stores = "\ncustos: {withoutStores: [vault, smtp, cilogon]}"
+    stores = "\ncustos: {withoutStores: [smtp, cilogon]}"
     assert findings_of(content + stores) == []
 
 

@@ -193,7 +193,7 @@ class Member:
 
     def sql(self, text: str, check: bool = True) -> str:
         """Runs SQL as root through the socket; returns what it prints."""
-        client = ["mysql", "--no-defaults", "--user=root", f"--password={PASSWORD['root-password']}"]
+        client = ["mysql", "--no-defaults", "--user=root", f"--password={self.rig.root_password}"]
         done = self.rig.run(
             self.inside([*client, "--socket=/var/run/mysqld/mysqld.sock", "--batch", "--skip-column-names"]),
             text,
@@ -218,6 +218,7 @@ class Rig:
         self.replicas = replicas
         self.schemas = schemas
         self.image = unpacked_root("mysql")
+        self.root_password = PASSWORD["root-password"]
         self.uids: dict[str, str] = {}
         self.holder: subprocess.Popen[bytes] | None = None
         self.processes: list[subprocess.Popen[bytes]] = []

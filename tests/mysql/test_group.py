@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
-from tests.mysql.rig import NAMESPACE, STATEFULSET, Member, Rig, renew, wait_for
+from tests.mysql.rig import NAMESPACE, PASSWORD, STATEFULSET, Member, Rig, renew, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -443,6 +444,94 @@ def test_a_volume_of_a_newer_release_is_left_alone(rig: Rig) -> None:
     member.kill()
     history.write_text(before)
     member.start()
+
+
+OWN_ACCOUNTS = {
+    "root-password": ["'root'@'localhost'"],
+    "agent-password": ["'custos_agent'@'localhost'", "'custos_agent'@'%'"],
+    "replication-password": ["'custos_replication'@'%'"],
+}
+
+
+def test_our_own_passwords_are_changed_without_a_pause(rig: Rig) -> None:
+    """The procedure of docs/operating.md: the accounts, then the Secret, then the end of the former passwords."""
+    admin = rig.folder / "etc/admin"
+    new = {key: f"new-{key}" for key in OWN_ACCOUNTS}
+
+    def change(passwords: dict[str, str]) -> None:
+        alter = "ALTER USER {} IDENTIFIED BY '{}' RETAIN CURRENT PASSWORD;"
+        pairs = [(account, passwords[key]) for key, accounts in OWN_ACCOUNTS.items() for account in accounts]
+        primary(rig).sql("\n".join(alter.format(*pair) for pair in pairs))
+        told = sum(event.startswith("AgentPasswordTaken") for event in rig.events())
+        for key, password in passwords.items():
+            (admin / key).write_text(password)
+        wait_for("all agents to take it", lambda: taken(told))
+        primary(rig).sql("\n".join(f"ALTER USER {account} DISCARD OLD PASSWORD;" for account, _ in pairs))
+        rig.root_password = passwords["root-password"]
+
+    def taken(told: int) -> bool:
+        return sum(event.startswith("AgentPasswordTaken") for event in rig.events()) == told + len(rig.members)
+
+    old = dict(PASSWORD)
+    report = while_writing(rig, lambda: change(new))
+    assert report["gaps"] == [] and report["errors"] == {}
+    crash(secondary(rig))  # it comes back with what the Secret says now
+    wait_for("a whole group", rig.settled)
+    change(old)
+
+
+def test_an_agent_password_that_does_not_fit_is_told_and_disturbs_nobody(rig: Rig) -> None:
+    file = rig.folder / "etc/admin/agent-password"
+    old = file.read_text()
+    try:
+        file.write_text("does not fit")
+        wait_for("the event", lambda: any(event.startswith("AgentPasswordRefused") for event in rig.events()))
+        assert rig.settled()
+    finally:
+        file.write_text(old)
+
+
+@contextmanager
+def small_volume(member: Member, size: str) -> Iterator[str]:
+    """The member's data on a volume of that size for a while; gives the volume's folder. The member is restarted."""
+    there, original = f"{member.folder}/root/var/lib/mysql", f"{member.folder}/volume"
+    member.terminate()
+    member.kill()
+    member.rig.shell(f"mount -t tmpfs -o size={size} tmpfs {there}; cp -a {original}/. {there}/; chown 999:999 {there}")
+    member.start()
+    yield there
+    member.terminate()
+    member.kill()
+    member.rig.shell(f"rm -rf {original}/*; cp -a {there}/. {original}/; umount {there}")
+    member.start()
+
+
+def test_the_primarys_volume_is_filled_to_the_last_byte(rig: Rig) -> None:
+    """mysqld would wait for room for ever and all clients with it: another takes over; it returns with the room."""
+    full = secondary(rig)
+    used = int(rig.run(["du", "-sm", f"{full.folder}/volume"]).stdout.split()[0])
+    with small_volume(full, f"{used + 300}m") as volume:
+        wait_for("a whole group on the small volume", rig.settled)
+        uuid = full.sql("SELECT @@server_uuid")
+        full.sql(f"SELECT group_replication_set_as_primary('{uuid}')")
+        wait_for("it to be the primary", lambda: rig.settled() and rig.primary() is full)
+
+        def whole_with_the_kubelet() -> bool:
+            if (
+                full.containers["mysql"].poll() is not None
+            ):  # mysqld could not start, and the kubelet starts the container
+                full.start("mysql")
+            return rig.settled()
+
+        def fill() -> None:
+            rig.run(["dd", "if=/dev/zero", f"of={volume}/filler", "bs=64k"], check=False)
+            wait_for("another primary", lambda: rig.primary() not in (None, full))
+            wait_for("the event", lambda: any(event.startswith("VolumeFull") for event in rig.events()))
+            rig.shell(f"rm {volume}/filler")
+            wait_for("it to return", whole_with_the_kubelet)
+
+        while_writing(rig, fill)
+        assert len(everywhere(rig)) == 1
 
 
 def test_a_new_certificate_is_taken_over_without_a_restart(rig: Rig) -> None:

@@ -388,6 +388,12 @@ def test_a_member_enters_only_once_the_marker_names_it(tmp_path: Path) -> None:
     assert entering(tmp_path, marker="no") == []
 
 
+def test_a_marker_of_an_older_release_that_names_nobody_comes_to_name_all(tmp_path: Path) -> None:
+    script = "marker_write() { echo ${#MEMBERS[@]}; };"
+    assert entering(tmp_path, script, "yes")[0] == "3"
+    assert entering(tmp_path, script, "yes 1")[0] == "2"
+
+
 def test_nobody_enters_or_starts_a_group_without_the_api(tmp_path: Path) -> None:
     script = f"""{GROUP_FILES}; marker_read() {{ API_STATUS=000; false; }}; survey() {{ echo asked; }}
         join() {{ echo joined; }}; bootstrap() {{ echo started; }}; api_error() {{ :; }}; seek 0"""
@@ -605,6 +611,47 @@ def test_a_service_that_cannot_be_made_is_named_and_the_others_go_on(tmp_path: P
     assert "incomplete, 1 made" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("free", "full"),  # MiB, one after the other
+    [
+        ([500], ["no"]),
+        ([63], ["full"]),
+        ([64], ["no"]),
+        ([63, 127, 128, 64], ["full", "full", "no", "no"]),
+        ([0], ["full"]),
+    ],
+)
+def test_a_volume_is_full_until_there_is_room_again(tmp_path: Path, free: list[int], full: list[str]) -> None:
+    looks = "; ".join(
+        f'echo {mib << 20} {1 << 30} >"$RUN_DIR/space"; volume_full && echo full || echo no' for mib in free
+    )
+    assert shell("agent.sh", looks, {"RUN_DIR": str(tmp_path)}).stdout.split() == full
+    assert shell("agent.sh", "volume_full || echo unknown", {"RUN_DIR": str(tmp_path / "none")}).stdout == "unknown\n"
+
+
+@pytest.mark.parametrize(
+    ("role", "members", "unreachable", "replicas", "free", "done"),
+    [
+        ("SECONDARY", 3, 0, "2", 30, "killed"),
+        ("SECONDARY", 2, 0, "", 30, "stays"),  # the other one alone would not survive anything
+        ("SECONDARY", 3, 1, "2", 30, "stays"),
+        ("PRIMARY", 3, 0, "2", 30, "handed over, killed"),
+        ("PRIMARY", 3, 0, "2", 0, "killed"),
+        ("PRIMARY", 3, 0, "", 30, "stays"),  # the others are full as well
+        ("PRIMARY", 2, 0, "2", 30, "stays"),
+    ],
+)
+def test_who_makes_way_for_the_others_when_its_volume_is_full(
+    tmp_path: Path, role: str, members: int, unreachable: int, replicas: str, free: int, done: str
+) -> None:
+    (tmp_path / "replicas").write_text("3")
+    script = f"""member_role={role} members={members} unreachable={unreachable} FREE={free}
+        event() {{ :; }}; set_label() {{ :; }}; hand_over() {{ echo handed over; }}; have_killed() {{ echo killed; }}
+        role_of() {{ [[ " {replicas} " != *" $1 "* ]] || printf replica; }}; make_way || echo stays"""
+    output = shell("agent.sh", script, {"SETTINGS_DIR": str(tmp_path)}).stdout
+    assert ", ".join(output.splitlines()) == done
+
+
 @pytest.mark.parametrize(("made", "labelled"), [("", False), ("APPLIED[accounts]=old;", True)])
 def test_a_primary_without_all_accounts_serves_those_that_are_there(made: str, labelled: bool) -> None:
     script = f"""accounts_apply() {{ {made} false; }}; record() {{ :; }}; strip_others() {{ :; }}
@@ -667,7 +714,7 @@ def restarts(tmp_path: Path, script: str) -> subprocess.CompletedProcess[str]:
     """Runs run.sh's main with a mysqld that is `script`; nothing in it waits."""
     run = tmp_path / "run"
     run.mkdir(exist_ok=True)
-    around = f"""prepare_volume() {{ :; }}; obey() {{ :; }}; sleep() {{ echo "pause $1"; }}
+    around = f"""prepare_volume() {{ :; }}; obey() {{ :; }}; watch_space() {{ :; }}; sleep() {{ echo "pause $1"; }}
         mysqld() {{ {script}; }}; main"""
     return shell("run.sh", around, {"RUN_DIR": str(run), "VOLUME_DIR": str(tmp_path)}, check=False)
 
@@ -746,3 +793,17 @@ def test_every_script_is_strict_or_only_read_by_one_that_is(file: str) -> None:
     text = (FILES / file).read_text()
     read_by_others = any(f'source "$here/{file}"' in (FILES / main).read_text() for main in ("run.sh", "agent.sh"))
     assert "set -euo pipefail" in text or read_by_others
+
+
+@pytest.mark.parametrize(
+    ("seconds", "group", "order"),
+    [(1, "g", "label record"), (4, "g", "record label"), (1, "another", "record label")],
+)
+def test_a_marker_read_while_the_old_primary_was_unreachable_need_not_be_read_again(
+    seconds: int, group: str, order: str
+) -> None:
+    script = f"""marker_read() {{ MARKER=yes MARKER_GROUP=g; }}; ask() {{ ANSWER={group}; }}; accounts_apply() {{ :; }}
+        record() {{ echo record; }}; set_label() {{ [[ $1 != primary ]] || echo label; }}; strip_others() {{ :; }}
+        accounts_want() {{ :; }}
+        unreachable=1; follow; SECONDS=$((SECONDS + {seconds})); lead"""
+    assert " ".join(shell("agent.sh", script).stdout.split()) == order

@@ -44,6 +44,7 @@ class ClientPod:
     image: str = ""  # the toolbox, unless the client needs more than Python's standard library
     python: str = "python3"
     user: int = 1000
+    account: str = ""  # ServiceAccount whose token it has, where it logs in by that
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,8 @@ class Store(ABC):
         spec = {
             "restartPolicy": "Never",
             "enableServiceLinks": False,
-            "automountServiceAccountToken": False,
+            "automountServiceAccountToken": bool(client.account),
+            **({"serviceAccountName": client.account} if client.account else {}),
             "affinity": affinity if avoid else {},
             "securityContext": {
                 "runAsNonRoot": True,

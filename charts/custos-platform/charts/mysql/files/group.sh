@@ -222,9 +222,15 @@ SQL
 # one that has not come.
 readonly ENTER_SECONDS=10 GONE_SECONDS=30
 
-# marker_enter ME: writes this member into the marker that was read before, with a new token.
+# marker_enter ME: writes this member into the marker that was read before, with a new token. Where it names nobody, an older release of this chart
+# has written it: then all count, until the primary has looked who is there.
 marker_enter() {
-  local started=yes
+  local started=yes i
+  if ((${#MEMBERS[@]} == 0)); then
+    for ((i = 0; i < $(replicas); i++)); do
+      MEMBERS["$i"]=$EPOCHREALTIME
+    done
+  fi
   MEMBERS[$1]=$EPOCHREALTIME
   [[ $MARKER == yes ]] || started=no
   marker_write "$MARKER_GROUP" "$MARKER_OVERRIDE" "$started"

@@ -25,17 +25,37 @@ readonly SET_QUERY="REPLACE(GTID_SUBTRACT(CONCAT(@@gtid_executed, ',', COALESCE(
   FROM performance_schema.replication_connection_status WHERE channel_name = 'group_replication_applier'), '')), ''), '\\n', '')"
 
 # write_credentials: the option files by which the clients log in; passwords stand in no list of processes.
+agent_password='' # the one in use
 write_credentials() {
-  local password
   mkdir -p "$RUN_DIR/agent"
-  password=$(secret "$ADMIN_DIR/agent-password")
-  [[ $password != *[\"\\]* ]] || die "agent-password must not hold quotes or backslashes"
-  (
-    umask 077
-    printf '[client]\nuser=%s\npassword="%s"\nsocket=%s\n' "$AGENT_USER" "$password" "$SOCKET" >"$RUN_DIR/agent/local.cnf"
-    printf '[client]\nuser=%s\npassword="%s"\nport=%s\nprotocol=tcp\nssl-mode=VERIFY_CA\nssl-ca=%s\n' \
-      "$AGENT_USER" "$password" "$MYSQL_PORT" "$TLS_DIR/ca.crt" >"$RUN_DIR/agent/peer.cnf"
-  )
+  agent_password=$(secret "$ADMIN_DIR/agent-password")
+  [[ $agent_password != *[\"\\]* ]] || die "agent-password must not hold quotes or backslashes"
+  write_client local "$agent_password" "socket=$SOCKET"
+  write_client peer "$agent_password" "port=$MYSQL_PORT" protocol=tcp ssl-mode=VERIFY_CA "ssl-ca=$TLS_DIR/ca.crt"
+}
+
+# write_client NAME PASSWORD OPTION…: one option file. Written under another name first, for probes may read it at any time.
+write_client() {
+  local file=$RUN_DIR/agent/$1.cnf
+  (umask 077 && printf '[client]\nuser=%s\npassword="%s"\n' "$AGENT_USER" "$2" >"$file.new" && printf '%s\n' "${@:3}" >>"$file.new")
+  mv "$file.new" "$file"
+}
+
+# take_password: takes over an agent-password that has changed in its Secret, once mysqld accepts it: people set it there first, keeping the former
+# one. One that mysqld refuses is told before anybody restarts a pod, whose agent would not come in any more.
+take_password() {
+  local password
+  password=$(cat "$ADMIN_DIR/agent-password" 2>/dev/null) || return 0
+  [[ $password != "$agent_password" ]] || return 0
+  if [[ -n $password && $password != *[\"\\]* ]]; then
+    write_client candidate "$password" "socket=$SOCKET"
+    if mysql --defaults-file="$RUN_DIR/agent/candidate.cnf" --connect-timeout=5 --execute='SELECT 1' >/dev/null 2>&1; then
+      write_credentials
+      event Normal AgentPasswordTaken "the agent logs in with the new agent-password"
+      return 0
+    fi
+  fi
+  ! due password-event 300 || event Warning AgentPasswordRefused "mysqld does not accept the agent-password that the Secret has now: a pod that restarts would not come back. Put the former one back, or give the account the new one first"
 }
 
 # The client for the loop's questions stays connected: a new one four times a second would cost more than the rest of the agent.

@@ -9,8 +9,8 @@ Network policies. Every pod of the release is closed both ways (the umbrella's d
 {{- /*
 common.networkPolicy: the policy of one component, or nothing where global.networkPolicy.enabled is false. Look-ups (DNS) are always allowed.
   context, name, component  as in common.metadata
-  ingress   list of {from: [peers], ports: [numbers]}
-  egress    list of {to: [peers], ports: [numbers]}
+  ingress   list of {from: [peers], ports: [numbers, or {protocol, port} where it is not TCP]}
+  egress    list of {to: [peers], ports: as above}
   api       true where the pods speak to the Kubernetes API
   annotations  for policies that are hooks
 A peer is one of
@@ -116,7 +116,11 @@ common.networkPolicy.testLabels: the selector labels of the pods of `helm test`,
 {{- define "common.networkPolicy.ports" -}}
 ports:
   {{- range .ports }}
+  {{- if kindIs "map" . }}
+  - {protocol: {{ .protocol }}, port: {{ int .port }}}
+  {{- else }}
   - {protocol: TCP, port: {{ int . }}}
+  {{- end }}
   {{- end }}
 {{- end -}}
 

@@ -102,8 +102,8 @@ kafka.secrets: what the cluster needs from the Secrets Job. The cluster's id lie
   keys:
     # Kafka's own ids are 22 letters, digits, - and _; these are some of them.
     cluster-id: {random: 22}
-    admin-password: {random: 32}
-    custos-password: {random: 32}
+    admin-password: {random: 32, rotatable: true}
+    custos-password: {random: 32, rotatable: true}
   volumes:
     {{- include "kafka.claims" $root | nindent 4 }}
 - name: {{ include "common.name" (dict "context" $root "name" "kafka-tls") }}

@@ -15,7 +15,7 @@ keycloak.secrets: what Keycloak needs from the Secrets Job. Its password in Post
 - name: {{ include "keycloak.secret" $root }}
   keys:
     admin-username: {text: admin}
-    admin-password: {random: 32}
+    admin-password: {random: 32, rotatable: true}
 {{- end }}
 {{- $host := include "common.host" (dict "context" $root "name" "keycloak" "dot" false) }}
 - name: {{ include "common.name" (dict "context" $root "name" "keycloak-tls") }}
@@ -119,6 +119,7 @@ jdbc:postgresql://{{ include "common.urlHost" (include "keycloak.databaseHost" .
 {{- define "keycloak.files" -}}
 {{- include "keycloak.buildEnvironment" . }}
 {{ .Files.Get "files/copy.sh" }}
+{{ .Files.Get "files/wait.sh" }}
 {{ .Files.Get "files/quarkus.properties" }}
 {{ .Files.Get "files/user-profile.json" }}
 {{ .Files.Get "files/keycloak-extension.jar" | b64enc }}

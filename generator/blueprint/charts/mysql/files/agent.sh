@@ -86,13 +86,27 @@ record() {
   return 1
 }
 
+# read_ahead: a member sees that another is unreachable and may be the primary in a second: it asks the marker now. Until it is removed from the group
+# there is nothing else to do, and afterwards each question lengthens the pause.
+read_ahead=-1000 # when the marker last named our group
+read_marker_ahead() {
+  due ahead 5 || return 0
+  marker_read && ask 'SELECT @@group_replication_group_name;' || return 0
+  [[ $MARKER != yes || $ANSWER != "$MARKER_GROUP" ]] || read_ahead=$SECONDS
+}
+
 # lead: this member is the primary. The label comes last: whoever reaches the primary finds his schema. One that cannot be made does not keep the
 # others from theirs.
 lead() {
   if [[ $label != primary ]]; then
     accounts_apply || ((${#APPLIED[@]})) || return 0
-    record || return 0
-    set_label primary || return 0
+    if ((SECONDS - read_ahead <= 3)); then
+      set_label primary || return 0
+      record || return 0
+    else
+      record || return 0
+      set_label primary || return 0
+    fi
     strip_others
     last_time[strip]=$SECONDS
     return 0
@@ -122,6 +136,7 @@ dismiss_clients() {
 # follow: this member is a secondary. For a few seconds after it was the primary it sends clients away, until they find the new one.
 follow() {
   [[ $role != primary ]] || last_time[demoted]=$SECONDS
+  ((unreachable == 0)) || read_marker_ahead
   set_label replica || true
   if [[ -n ${last_time[demoted]:-} ]] && ((SECONDS - last_time[demoted] < 8)) && due dismiss 1; then
     dismiss_clients
@@ -137,6 +152,13 @@ restart() {
   client_close
 }
 
+# failed REASON: a fresh mysqld after something that should not be; an event at most every five minutes, for it may happen again and again.
+failed() {
+  volume_full || true
+  ! due failed 300 || event Warning MemberFailed "$1 (volume: ${SPACE:-unknown}); the log of the container mysql says why. It tries again by itself"
+  restart "$1"
+}
+
 # deserted: this member sees no majority. Where every other one of its view answers that it is in no group, waiting for them is in vain.
 deserted() {
   local i others
@@ -150,16 +172,54 @@ deserted() {
   done
   # A kill: a shutdown would try for half a minute to take its leave of a majority that is not there. Nothing acknowledged is lost by it.
   log 'the majority is gone and every other member is in no group: having mysqld killed'
-  timeout 2 tee "$RUN_DIR/kill" <<<'the majority is gone' >/dev/null || log 'nobody took that word'
+  have_killed 'the majority is gone'
+}
+
+# volume_full: true where this member's volume is full: fewer than 64 MiB are free, or since then not yet 128. Sets FREE to the MiB and SPACE to words
+# for them. For room for its binary log mysqld waits as long as it takes, and while the primary waits, nobody can write.
+full='' FREE=0 SPACE=''
+volume_full() {
+  local free size mib=$((1024 * 1024))
+  read -r free size 2>/dev/null <"$RUN_DIR/space" || return
+  FREE=$((free / mib))
+  SPACE="$FREE of $((size / mib)) MiB are free"
+  if ((FREE < 64)); then
+    full=yes
+  elif ((FREE >= 128)); then
+    full=''
+  fi
+  [[ -n $full ]]
+}
+
+# make_way: this member's volume is full. Where two others are there to go on, it leaves; the primary hands its role over before, to one that has
+# room. A kill: what waits for room cannot be ended otherwise, and was not acknowledged. False where it has to stay.
+make_way() {
+  local i replica=''
+  ! due full-event 300 || event Warning VolumeFull "the volume is full ($SPACE). Make the claim larger (mysql.persistence.size; the StorageClass must allow it) or make room; until then this member leaves the group where the others can go on without it"
+  ((members >= 3 && unreachable == 0)) || return 1
+  if [[ $member_role == PRIMARY ]]; then
+    for ((i = 0; i < $(span); i++)); do
+      ((i == me)) || [[ $(role_of "$i") != replica ]] || replica=$i
+    done
+    [[ -n $replica ]] || return 1
+    ((FREE < 4)) || hand_over # where there is nothing left, all writes wait already, and handing over would wait for them
+  fi
+  set_label '' || true
+  have_killed 'its volume is full'
+}
+
+# have_killed REASON: has mysqld killed by the container that can.
+have_killed() {
+  timeout 2 tee "$RUN_DIR/kill" <<<"$1" >/dev/null || log 'nobody took that word'
   client_close
 }
 
-# hand_over: gives the primary's role to a member that stays; nothing where the others leave as well.
+# hand_over: gives the primary's role to a member that stays and does a replica's work; nothing where there is none.
 hand_over() {
   local id host output
   while IFS='|' read -r id host; do
     host=${host%%.*}
-    if ! leaves "$(ordinal_of "$host")"; then
+    if ! leaves "$(ordinal_of "$host")" && [[ $(role_of "$(ordinal_of "$host")") == replica ]]; then
       log "handing the primary's role to $host"
       output=$(timeout 7 mysql --defaults-file="$RUN_DIR/agent/local.cnf" --batch --skip-column-names \
         --execute="SELECT group_replication_set_as_primary('$id', 1)" 2>&1) || log "the role could not be handed over: ${output##*$'\n'}"
@@ -193,13 +253,18 @@ step() {
     leave
     observe || return 0
   fi
-  ! due certificates 5 || take_certificates
+  if due secrets 5; then
+    take_certificates
+    take_password
+  fi
   role=''
   case $member_state in
     ONLINE)
       failures=0
       if ! has_majority; then
         deserted
+      elif volume_full && make_way; then
+        :
       elif [[ $member_role != PRIMARY ]]; then
         role=$was
         follow
@@ -212,14 +277,18 @@ step() {
     OFFLINE)
       set_label '' || true
       [[ ! -e $RUN_DIR/leaving ]] && due seek 1 || return 0
+      if volume_full; then
+        stuck "stop: the volume is full ($SPACE), and the member stays outside. Make the claim larger (mysql.persistence.size; the StorageClass must allow it) or make room"
+        return 0
+      fi
       if ! seek "$me" && ((++failures >= 3)); then
         failures=0
-        restart 'three attempts to enter the group have failed'
+        failed 'three attempts to enter the group have failed'
       fi
       ;;
     ERROR)
       set_label '' || true
-      [[ -e $RUN_DIR/leaving ]] || restart 'the member has left the group with an error'
+      [[ -e $RUN_DIR/leaving ]] || failed 'the member has left the group with an error'
       ;;
     *) set_label '' || true ;; # RECOVERING: data is coming
   esac

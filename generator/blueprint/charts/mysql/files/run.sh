@@ -76,6 +76,17 @@ obey() {
   done &
 }
 
+# watch_space: in the background writes down how many bytes of the volume are free and how many it has, for the agent, which does not see it.
+watch_space() {
+  local free blocks size
+  while :; do
+    if read -r free blocks size < <(stat --file-system --format='%a %b %S' "$VOLUME_DIR"); then
+      printf '%s %s\n' "$((free * size))" "$((blocks * size))" >"$RUN_DIR/space"
+    fi
+    sleep 1
+  done &
+}
+
 main() {
   local -a options
   local status started failures=0
@@ -83,6 +94,7 @@ main() {
   umask 027
   rm -f "$RUN_DIR"/{leaving,left,failure}
   obey
+  watch_space
   mapfile -t options < <(member_options)
   while [[ -z $stopping ]]; do
     rm -f "$RUN_DIR"/{mysqld.sock,mysqld.sock.lock,mysqld.pid,answered,killed}

@@ -20,6 +20,7 @@ import pg_accounts
 import pg_api
 import pg_cluster
 import pg_leader
+import pg_members
 import pg_settings
 import psycopg2
 
@@ -57,11 +58,11 @@ class Agent:
 
     def _settings(self) -> None:
         members = pg_api.ask("GET", "/cluster")["members"]
-        waiting = next_to_restart(members)
+        waiting = pg_members.next_to_restart(members)
         if waiting == self._name:
             print("pg_agent: restarting PostgreSQL, which a changed setting needs", flush=True)
             pg_api.ask("POST", "/restart", {"restart_pending": True}, seconds=60)
-        leader = pg_leader.leader_of(members)
+        leader = pg_members.leader_of(members)
         if leader is None or leader["name"] != self._name:
             return
         wanted = json.loads((pg_settings.CONFIGURATION / "dynamic.json").read_text(encoding="utf-8"))
@@ -100,15 +101,6 @@ class Agent:
                 wanted = pg_accounts.Database(entry["database"], entry["owner"], password)
                 for done in pg_accounts.keep_database(cursor, wanted):
                     print(f"pg_agent: {done}", flush=True)
-
-
-def next_to_restart(members: list[dict[str, Any]]) -> str | None:
-    """The member whose turn it is to restart for a setting, or None: a leader last, nobody while one is on its way."""
-    if any(member["state"] not in ("running", "streaming") for member in members):
-        return None
-    waiting = [member for member in members if member.get("pending_restart")]
-    waiting.sort(key=lambda member: (member["role"] == "leader", member["name"]))
-    return str(waiting[0]["name"]) if waiting else None
 
 
 def beat(what: str) -> None:

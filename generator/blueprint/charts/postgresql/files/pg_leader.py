@@ -19,6 +19,7 @@ from typing import Any
 
 import pg_api
 import pg_cluster
+import pg_members
 
 CONNECT_SECONDS = 1.0
 PAUSE_SECONDS = 1.0
@@ -80,11 +81,6 @@ def is_silent(host: str, port: int = pg_api.PORT, seconds: float = CONNECT_SECON
     return False
 
 
-def leader_of(members: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The leader among Patroni's members."""
-    return next((member for member in members if member["role"] == "leader" and member.get("host")), None)
-
-
 def watch(patience: float, heartbeat: Callable[[], None]) -> None:
     """Watch the leader for ever, unless it is this pod. `heartbeat` is called at every turn."""
     waiting = Patience(patience, Lock.read)
@@ -94,7 +90,7 @@ def watch(patience: float, heartbeat: Callable[[], None]) -> None:
         heartbeat()
         time.sleep(PAUSE_SECONDS)
         try:
-            leader = leader_of(pg_api.ask("GET", "/cluster", seconds=2)["members"]) or leader
+            leader = pg_members.leader_of(pg_api.ask("GET", "/cluster", seconds=2)["members"]) or leader
         except pg_api.ApiError:
             leader = None  # this member is just starting or ending; another one watches
         if leader is None or leader["name"] == me or not is_silent(leader["host"]):

@@ -40,16 +40,16 @@ The passwords of our own roles lie in the volumes, and so do Keycloak's; each is
 {{- end -}}
 - name: {{ include "common.name" (dict "context" $root "name" "postgresql-admin") }}
   keys:
-    superuser-password: {random: 32}
-    replication-password: {random: 32}
-    rewind-password: {random: 32}
+    superuser-password: {random: 32, rotatable: true}
+    replication-password: {random: 32, rotatable: true}
+    rewind-password: {random: 32, rotatable: true}
   volumes:
     {{- toYaml $claims | nindent 4 }}
 {{- if not $root.Values.global.postgresql.existingSecret }}
 - name: {{ include "common.name" (dict "context" $root "name" "postgresql-users") }}
   keys:
     {{- range include "postgresql.databases" $root | fromYamlArray }}
-    {{ .key }}: {random: 32}
+    {{ .key }}: {random: 32, rotatable: true}
     {{- end }}
 {{- end }}
 {{- $headless := include "common.host" (dict "context" $root "name" "postgresql" "dot" false) }}

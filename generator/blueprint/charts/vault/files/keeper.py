@@ -1,0 +1,314 @@
+"""Beside each Vault: initialises it once, unseals it, sets it up, and has a dead active node replaced soon.
+
+Every second it looks at its own Vault. What it does depends on what that is:
+  any        a certificate that changed in its file is taken over (SIGHUP)
+  not initialised  (seal kubernetesSecret, first pod only) it is initialised: first the Secret is marked, which proves
+             that it can be written; the answer lies in the pod's memory until it is in the Secret. Never where the
+             Secret holds keys already, or the storage anything
+  sealed     (seal kubernetesSecret) it is unsealed with the Secret's key
+  standby    the active node is watched. Where it is gone or sealed for HOLDER_GONE_SECONDS, its lock in Consul is
+             given back; otherwise nobody could be active before the lock's session ends, half a minute and more.
+             This is safe: Vault writes only while its session holds the lock (Consul checks that with each write)
+  active     the other pods lose the label that clients find the active one by; mounts, policies and logins are made
+             as wanted; the root token of the initialisation is revoked and forgotten
+
+Environment: POD_NAME, PODS (names of all, spaces between), NAMESPACE, SECRET, SEAL, CONSUL (URL). Files: see setup.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cluster
+import setup
+from setup import AUTHORITY, WANTED, Refused, Unfit, vault
+from web import Answer, call
+
+TLS = Path("/etc/custos/tls")
+CONSUL_AUTHORITY = "/etc/custos/consul/ca.crt"
+CONSUL_TOKEN = Path("/etc/custos/consul-token/vault-token")
+# In memory: the answer to the initialisation, until it is in the Secret.
+KEYS = Path("/run/custos/init.json")
+LOCK = "kv/vault/core/lock"
+# What an initialisation writes last of all.
+SEAL_CONFIGURATION = "vault/core/seal-config"
+ACTIVE_LABEL = "vault-active"
+ROUND_SECONDS = 1
+HOLDER_GONE_SECONDS = 4
+# A node that has just taken the lock is a standby for a while. Nobody is for so long.
+HOLDER_IDLE_SECONDS = 30
+LABELS_EVERY_SECONDS = 10
+# So often in a row Vault and Consul must have answered before Vault is initialised, which takes many writes.
+CALM_ROUNDS = 5
+BY_SECRET = os.environ.get("SEAL") == "kubernetesSecret"
+
+
+class Halt(Exception):
+    """Something that only a person can decide."""
+
+
+def health(address: str, seconds: float) -> dict[str, Any]:
+    """{initialized, sealed, standby} of the Vault at this address. Raises OSError where it does not say."""
+    states = "standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200"
+    answer = call("GET", f"{address}/v1/sys/health?{states}", AUTHORITY, seconds=seconds)
+    if not answer.fine or not isinstance(answer.body, dict):
+        raise OSError(f"{address} answers {answer}")
+    return answer.body
+
+
+def consul(method: str, path: str, body: bytes | None = None) -> Answer:
+    """Ask Consul with Vault's own token. Raises OSError without an answer."""
+    headers = {"X-Consul-Token": CONSUL_TOKEN.read_text(encoding="utf-8").strip()}
+    return call(method, f"{os.environ['CONSUL']}/v1/{path}", CONSUL_AUTHORITY, headers, body)
+
+
+def keys_in_storage() -> list[str]:
+    """What Vault has written, besides who is active."""
+    answer = consul("GET", "kv/vault/?keys")
+    if answer.status == 404:
+        return []
+    if not answer.fine:
+        raise OSError(f"Consul answers {answer}")
+    return [key for key in answer.body if not key.startswith(("vault/core/lock", "vault/core/leader/"))]
+
+
+def vaults_process() -> int | None:
+    """The process number of Vault in the other container of this pod."""
+    for name in Path("/proc").glob("[0-9]*/comm"):
+        try:
+            if name.read_text(encoding="utf-8").strip() == "vault":
+                return int(name.parent.name)
+        except OSError:
+            continue  # it has just ended
+    return None
+
+
+def initialise(name: str) -> None:
+    """Initialise Vault, once for ever. Raises Halt where it might have been before."""
+    there = cluster.secret(name)
+    if "unseal-key" in there:
+        raise Halt(
+            f"Vault's storage is empty, but Secret {name} holds the key of a Vault that was. Restore Consul from a"
+            " snapshot (docs/operating.md). Only if all that Vault held may be lost: delete the Secret, then upgrade"
+        )
+    if rest := keys_in_storage():
+        raise Halt(
+            f"Vault is not initialised, but {', '.join(rest[:3])} and perhaps more lie in Consul. If that is"
+            " what a Vault left behind, restore Consul from a snapshot; only if it may be lost, remove it:"
+            " consul kv delete -recurse vault/"
+        )
+    cluster.change_secret(name, {"state": "initialising"})
+    answer = vault("PUT", "sys/init", body={"secret_shares": 1, "secret_threshold": 1})
+    KEYS.touch(mode=0o600)
+    KEYS.write_text(json.dumps(answer), encoding="utf-8")
+    print("Vault is initialised", flush=True)
+
+
+def clear_half_done(name: str) -> None:
+    """Remove what an initialisation of ours left behind that Consul cut short, so that it can be done again.
+
+    It never came to its end, hence never to an answer, where there is no seal configuration: nobody has a key to what
+    lies there, and Vault itself can do nothing with it.
+    """
+    there = cluster.secret(name)
+    if there.get("state") != "initialising" or "unseal-key" in there or KEYS.is_file():
+        return
+    keys = keys_in_storage()
+    if SEAL_CONFIGURATION in keys or not all(key.startswith("vault/core/") for key in keys):
+        return
+    for key in keys:
+        consul("DELETE", f"kv/{key}")
+    if keys:
+        print(f"removed what an initialisation left behind that was cut short: {', '.join(keys)}", flush=True)
+
+
+def save_keys(name: str) -> None:
+    """Bring what the initialisation answered into the Secret, then forget it here."""
+    if KEYS.is_file():
+        made = json.loads(KEYS.read_text(encoding="utf-8"))
+        changes = {"unseal-key": made["keys_base64"][0], "root-token": made["root_token"], "state": "initialised"}
+        cluster.change_secret(name, changes)
+        KEYS.unlink()
+        print(f"its key is in Secret {name}", flush=True)
+
+
+def unseal(name: str) -> None:
+    """Unseal the own Vault with the Secret's key. Raises Halt where there is none."""
+    there = cluster.secret(name)
+    if "unseal-key" not in there:
+        raise Halt(
+            f"Vault is sealed and Secret {name} holds no unseal-key."
+            + (
+                " The pod ended in the moment between initialising and saving: nobody has the key, and nothing is in"
+                " this Vault yet. Remove it from Consul, and it is initialised anew: consul kv delete -recurse vault/"
+                if there.get("state") == "initialising"
+                else " Restore the Secret from a backup"
+            )
+        )
+    vault("PUT", "sys/unseal", body={"key": there["unseal-key"]})
+    print("unsealed", flush=True)
+
+
+class Holder:
+    """The node that holds the lock, as this standby sees it."""
+
+    def __init__(self) -> None:
+        self._session = ""
+        self._gone_since: float | None = None
+        self._idle_since: float | None = None
+        self._was_active = False
+
+    def watch(self) -> None:
+        """Look at the active node once; give its lock back where it is surely gone. Raises OSError, Refused."""
+        address = vault("GET", "sys/leader").get("leader_address")
+        answer = consul("GET", LOCK)
+        entry = answer.body[0] if answer.fine and answer.body else {}
+        session = entry.get("Session", "")
+        if session != self._session:
+            self._session, self._gone_since, self._idle_since, self._was_active = session, None, None, False
+        if not session or not address:
+            return
+        now = time.monotonic()
+        try:
+            state = health(address, seconds=2)
+        except OSError:
+            state = {"sealed": True, "standby": True}
+        if not state["sealed"] and not state["standby"]:
+            self._gone_since = self._idle_since = None
+            self._was_active = True
+            return
+        # One that was active under this session and no longer is has lost it, whatever Consul still says.
+        if (state["sealed"] or self._was_active) and self._gone_since is None:
+            self._gone_since = now
+        if self._idle_since is None:
+            self._idle_since = now
+        gone = self._gone_since is not None and now - self._gone_since >= HOLDER_GONE_SECONDS
+        if gone or now - self._idle_since >= HOLDER_IDLE_SECONDS:
+            value = base64.b64decode(entry.get("Value") or "")
+            released = consul("PUT", f"{LOCK}?release={session}", value)
+            print(f"{address} held the lock and is gone; giving it back is answered by {released}", flush=True)
+            self._session = ""
+
+
+class Keeper:
+    """What one pod's keeper knows of its Vault."""
+
+    def __init__(self) -> None:
+        self._certificate = self._sum()
+        self._set_up = ""
+        self._labels_at = 0.0
+        self._calm = 0
+        self._first = os.environ["POD_NAME"] == os.environ["PODS"].split()[0]
+        self._initialised = False
+        self._holder = Holder()
+        self._secret = os.environ["SECRET"]
+
+    def round(self) -> None:
+        """Look once and do what is due. Raises OSError, Refused, cluster.Denied, Unfit, Halt."""
+        self._take_over_certificate()
+        if BY_SECRET:
+            save_keys(self._secret)
+        if BY_SECRET and self._first and not self._initialised:
+            clear_half_done(self._secret)
+        state = health("https://localhost:8200", seconds=5)
+        self._initialised = bool(state["initialized"])
+        if not state["initialized"]:
+            self._labels_at = 0.0
+            if BY_SECRET and self._first:
+                calm, self._calm = self._calm, 0
+                keys_in_storage()
+                self._calm = calm + 1
+                if self._calm >= CALM_ROUNDS:
+                    self._calm = 0
+                    initialise(self._secret)
+            elif not BY_SECRET:
+                raise Halt("Vault is not initialised: that is yours to do, `helm get notes` says how")
+        elif state["sealed"]:
+            self._labels_at = 0.0
+            if BY_SECRET:
+                unseal(self._secret)
+        elif state["standby"]:
+            self._labels_at = 0.0
+            self._holder.watch()
+        else:
+            self._holder = Holder()
+            self._strip_labels()
+            self._bring_to_what_is_wanted()
+
+    @staticmethod
+    def _sum() -> str:
+        content = (TLS / "tls.crt").read_bytes() + (TLS / "tls.key").read_bytes()
+        return hashlib.sha256(content).hexdigest()
+
+    def _take_over_certificate(self) -> None:
+        if (now := self._sum()) != self._certificate:
+            process = vaults_process()
+            if process is not None:
+                os.kill(process, signal.SIGHUP)
+                print("Vault takes over its new certificate", flush=True)
+            self._certificate = now
+
+    def _strip_labels(self) -> None:
+        """A machine that is gone cannot take its pod's label off, and clients would go on being sent there."""
+        if time.monotonic() - self._labels_at < LABELS_EVERY_SECONDS and self._labels_at:
+            return
+        for pod in os.environ["PODS"].split():
+            if pod != os.environ["POD_NAME"]:
+                try:
+                    if cluster.strip_label(pod, ACTIVE_LABEL, "true", "false"):
+                        print(f"{pod} is no longer labelled as the active one", flush=True)
+                except cluster.Denied as error:
+                    if error.status not in (404, 409):  # gone, or changed by itself
+                        raise
+        self._labels_at = time.monotonic()
+
+    def _bring_to_what_is_wanted(self) -> None:
+        now = hashlib.sha256(WANTED.read_bytes()).hexdigest()
+        if now == self._set_up:
+            return
+        root = cluster.secret(self._secret).get("root-token") if BY_SECRET else None
+        try:
+            token = setup.log_in()
+        except Refused:
+            if root is None:
+                raise
+            token = root
+        setup.set_up(token)
+        if token != root:
+            setup.revoke(token)
+        if root is not None:
+            try:
+                setup.revoke(root)
+            except Refused as error:
+                if error.status != 403:  # 403: it was revoked before
+                    raise
+            cluster.change_secret(self._secret, {"root-token": None})
+            print("the root token is revoked", flush=True)
+        self._set_up = now
+
+
+def main() -> int:
+    """Run until the pod ends."""
+    keeper, said = Keeper(), ""
+    while True:
+        try:
+            keeper.round()
+            problem = ""
+        except (OSError, Refused, cluster.Denied, Unfit, Halt) as error:
+            problem = str(error)
+        if problem != said:
+            print(problem or "all is well", flush=True)
+            said = problem
+        time.sleep(ROUND_SECONDS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
