@@ -38,7 +38,7 @@ CONSUL_TOKEN = Path("/etc/custos/consul-token/vault-token")
 # In memory: the answer to the initialisation, until it is in the Secret.
 KEYS = Path("/run/custos/init.json")
 LOCK = "kv/vault/core/lock"
-# What an initialisation writes last of all.
+# Without it Vault counts as not initialised, and has given nobody a key.
 SEAL_CONFIGURATION = "vault/core/seal-config"
 ACTIVE_LABEL = "vault-active"
 ROUND_SECONDS = 1
@@ -48,6 +48,7 @@ HOLDER_IDLE_SECONDS = 30
 LABELS_EVERY_SECONDS = 10
 # So often in a row Vault and Consul must have answered before Vault is initialised, which takes many writes.
 CALM_ROUNDS = 5
+INIT_SECONDS = 900
 BY_SECRET = os.environ.get("SEAL") == "kubernetesSecret"
 
 
@@ -106,7 +107,8 @@ def initialise(name: str) -> None:
             " consul kv delete -recurse vault/"
         )
     cluster.change_secret(name, {"state": "initialising"})
-    answer = vault("PUT", "sys/init", body={"secret_shares": 1, "secret_threshold": 1})
+    # Vault goes on with it also where nobody waits any more, and then nobody would have the key.
+    answer = vault("PUT", "sys/init", body={"secret_shares": 1, "secret_threshold": 1}, seconds=INIT_SECONDS)
     KEYS.touch(mode=0o600)
     KEYS.write_text(json.dumps(answer), encoding="utf-8")
     print("Vault is initialised", flush=True)

@@ -31,10 +31,10 @@ class Unfit(Exception):
     """What is there is somebody's, and not what Custos needs."""
 
 
-def vault(method: str, path: str, token: str = "", body: Any = None) -> Any:
+def vault(method: str, path: str, token: str = "", body: Any = None, seconds: float = 15) -> Any:
     """Ask the own Vault. Raises Refused for anything but 2xx, OSError without an answer."""
     headers = {"X-Vault-Token": token} if token else {}
-    answer = call(method, f"{VAULT}/{path}", AUTHORITY, headers, body, seconds=15)
+    answer = call(method, f"{VAULT}/{path}", AUTHORITY, headers, body, seconds)
     if not answer.fine:
         raise Refused(f"{method} {path}", answer)
     return answer.body
