@@ -51,7 +51,7 @@ test-lab: venv tools ## Tests on real machines, a real group, the running lab; e
 	@pytest -m lab tests/lab
 
 drill: venv tools ## The long ones: MySQL's group without Kubernetes' help, then every fault, store by store, on the lab
-	@pytest -m lab tests/mysql
+	@pytest -m lab tests/mysql tests/kafka
 	@$(MAKE) --no-print-directory up
 	@$(PYTHON) -m tests.drill
 

@@ -197,12 +197,12 @@ class Connection:
     def __init__(self, address: tuple[str, int], host: str, options: argparse.Namespace) -> None:
         context = ssl.create_default_context(cafile=options.ca)
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # Java is not strict about a CA's extensions either
-        plain = socket.create_connection(address, options.timeout)
+        self._socket: socket.socket = socket.create_connection(address, options.timeout)
         try:
-            self._socket = context.wrap_socket(plain, server_hostname=host)
+            self._socket = context.wrap_socket(self._socket, server_hostname=host)
             self._log_in(options.user, os.environ["KAFKA_PASSWORD"])
         except BaseException:
-            plain.close()
+            self._socket.close()
             raise
 
     def close(self) -> None:

@@ -37,7 +37,7 @@ PASSWORD = {name: f"{name}-of-the-rig" for name in ("root-password", "replicatio
 T = TypeVar("T")
 
 
-def wait_for(what: str, condition: Callable[[], T], seconds: float = 120) -> T:
+def wait_for(what: str, condition: Callable[[], T], seconds: float = 300) -> T:
     """Polls `condition` until it is true; returns its value, or raises TimeoutError naming `what`."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

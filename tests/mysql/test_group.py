@@ -362,6 +362,7 @@ def test_a_member_that_died_is_no_longer_waited_for(rig: Rig) -> None:
         member.kill()
     for member in rest:
         member.start()
+    wait_for("the labels of before to go", lambda: {rig.roles()[member.name] for member in rest} == {""})
     wait_for("both", lambda: sorted(rig.roles()[member.name] for member in rest) == ["primary", "replica"])
     dead.start()
 
@@ -389,6 +390,7 @@ def test_a_group_is_scaled_down_to_one_member_and_up_again(rig: Rig) -> None:
         assert rig.primary() is one
         one.kill()
         one.start()
+        wait_for("its label of before to go", lambda: rig.primary() is None)
         wait_for("the one member, by itself", lambda: rig.primary() is one)
         rig.set("replicas", "3")
         for member in others:
@@ -420,7 +422,7 @@ def test_a_new_password_reaches_the_account_and_the_former_one_stays_for_a_while
         wait_for("the other schema", lambda: primary(rig).sql("SHOW DATABASES LIKE 'other'") == "other")
         assert accepted(old) and accepted("second")
         # A new primary does nothing again that has been done.
-        primary(rig).kill_mysqld()
+        crash(primary(rig))
         wait_for("a whole group", rig.settled)
         assert accepted(old) and accepted("second")
         file.write_text("third")

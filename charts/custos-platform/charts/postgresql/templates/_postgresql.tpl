@@ -154,13 +154,16 @@ postgresql:
     ssl_key_file: /etc/custos/tls/tls.key
     ssl_ca_file: /etc/custos/tls/ca.crt
   pg_hba:
+    # Within the pod nobody needs a password: members that have learned a new one before any primary could set it must still be able to elect one.
     - local all postgres peer
-    - local replication replicator scram-sha-256
+    - local replication replicator peer map=pod
     - hostssl replication replicator all scram-sha-256
     - hostssl postgres rewinder all scram-sha-256
     {{- range include "postgresql.databases" . | fromYamlArray }}
     - hostssl {{ .database }} {{ .owner }} all scram-sha-256
     {{- end }}
+  pg_ident:
+    - pod postgres replicator
 {{- end -}}
 
 {{- /* postgresql.environment: what both containers know of their member. */ -}}

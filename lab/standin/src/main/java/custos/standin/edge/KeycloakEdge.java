@@ -78,7 +78,8 @@ public class KeycloakEdge implements Edge {
             throw new IllegalStateException("iam.server.url is '" + url + "'; the real services need it to end in /auth/");
         }
         // One realm for each pod, made anew each time: what a use that was cut off left behind does not pile up.
-        String realm = "standin-" + environment.getProperty("HOSTNAME", "local");
+        // Its name is its id too, as in Custos, and an id has room for 36 characters.
+        String realm = "standin-" + Integer.toHexString(environment.getProperty("HOSTNAME", "local").hashCode());
         try (Keycloak admin = client(url, environment.getProperty("iam.server.super.admin.realm.id", "master"),
                 environment.getProperty("iam.server.client.id", "admin-cli"))
                 .username(environment.getRequiredProperty("iam.server.admin.username"))
