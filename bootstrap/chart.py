@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
+from bootstrap import images
 from bootstrap.context import Context
 from bootstrap.errors import Problem
-from bootstrap.images import source
 from generator.errors import UsageError
 from generator.loading import load_mapping
 from generator.render import read_chart, render
@@ -23,26 +23,29 @@ class RenderedChart:
 
     folder: Path
     digest: str
+    images: str = ""  # lab or registry; nothing where the inventory leaves no choice
 
     @property
     def description(self) -> str:
         """What the release is to say about its revision."""
-        return f"custos-platform chart {self.digest}"
+        return f"custos-platform chart {self.digest}{images.note(self.images)}"
 
 
 def rendered(context: Context) -> RenderedChart:
     """Render the inventory's values into the cluster's state folder. Raises FindingsError where they are wrong."""
     platform = context.inventory.platform
     values = platform.values
-    if platform.lab_only and source(context) == "registry":
+    taken = images.source(context) if platform.lab_only else ""
+    if taken == "registry":
         values = context.state / "values.yaml"
+        values.parent.mkdir(parents=True, exist_ok=True)
         data = _without(load_mapping(platform.values).data, platform.lab_only)
         values.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
     try:
         folder = render(values, context.state / "chart").chart
     except UsageError as error:
         raise Problem(str(error), f"move {context.state / 'chart'} away and run again") from error
-    return RenderedChart(folder, _digest(folder))
+    return RenderedChart(folder, _digest(folder), taken)
 
 
 def _digest(folder: Path) -> str:

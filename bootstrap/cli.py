@@ -42,7 +42,9 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also print what 
 Only = Annotated[
     list[str] | None, typer.Option("--phase", help=f"Only this phase (again for more): {', '.join(phases.NAMES)}.")
 ]
-Images = Annotated[str, typer.Option("--images", help="Where images come from: auto, registry or lab.")]
+Images = Annotated[
+    str, typer.Option("--images", help="Where images come from: registry, lab, or auto (by what machines reach).")
+]
 
 
 @app.command()
@@ -98,6 +100,7 @@ def show_status(inventory: InventoryFile, as_json: AsJson = False, verbose: Verb
             shown = {
                 "status": "wrong" if troubles else "fine",
                 "troubles": [asdict(trouble) for trouble in troubles],
+                "images": status.images_of(context) or None,
                 "workloads": [asdict(workload) for workload in status.running(context)] if not troubles else [],
                 "unfinished": asdict(left) if left else None,
             }

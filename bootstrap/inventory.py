@@ -139,6 +139,11 @@ class Inventory:
         """The machines that run the control plane, the first of which starts the cluster."""
         return tuple(machine for machine in self.machines if machine.is_control_plane)
 
+    def mirrors(self, registry: str) -> tuple[str, ...]:
+        """The addresses that are asked before the registry itself, in that order."""
+        every = self.containerd["mirrors"]
+        return tuple(every.get(registry, every.get("_default", ())))
+
 
 @functools.cache
 def schema() -> dict[str, Any]:

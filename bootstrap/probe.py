@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bootstrap.inventory import Inventory, Machine
+from generator import images
+from generator.catalogue import load_catalogue
 
 if TYPE_CHECKING:
     from bootstrap.clients.ansible import Ansible
@@ -36,8 +38,8 @@ SYSCTLS = {
     "fs.inotify.max_user_instances": 8192,
     "fs.inotify.max_user_watches": 524288,
 }
-# Where containerd gets what is named without a registry.
-REGISTRY = "https://registry-1.docker.io"
+# Where containerd finds a registry that is not under its own name.
+REGISTRIES = {"docker.io": "https://registry-1.docker.io"}
 UNITS = ("containerd.service", "kubelet.service", "custos-pod-network.service")
 
 
@@ -68,6 +70,9 @@ def _wanted(inventory: Inventory, machine: Machine) -> dict[str, Any]:
         "sysctls": list(SYSCTLS),
         "volumes": ["/", "/var/lib/containerd", "/var/lib/kubelet", *(volume.path for volume in machine.volumes)],
         "units": UNITS,
-        "registry": list(inventory.containerd["mirrors"].get("docker.io", [REGISTRY])),
+        "registries": {
+            name: [*inventory.mirrors(name), REGISTRIES.get(name, f"https://{name}")]
+            for name in images.registries(load_catalogue())
+        },
         "artifacts": inventory.artifacts,
     }

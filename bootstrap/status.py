@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bootstrap import images
 from bootstrap.clients.kube import Manifest
 from bootstrap.context import Context
 from bootstrap.engines import kubelet
@@ -63,6 +64,17 @@ def address(context: Context) -> str:
     chosen = next((name for name in public if "identity-management" in name), public[0])
     forward = f"kubectl --namespace {platform.namespace} port-forward service/{chosen} 50000:rest"
     return f"http://localhost:50000 after `KUBECONFIG={context.kubeconfig} {forward}`"
+
+
+def images_of(context: Context) -> str:
+    """registry or lab: where the release's images come from; nothing where the inventory leaves no choice."""
+    platform = context.inventory.platform
+    try:
+        context.kube  # noqa: B018 - raises NotYet where there is no cluster
+    except NotYet:
+        return ""
+    found = context.helm.release(platform.release, platform.namespace)
+    return images.noted(found.description) if found else ""
 
 
 def wrong(context: Context) -> Iterator[Trouble]:
@@ -139,6 +151,9 @@ def show(context: Context) -> None:
         return
     rows = [(w.name, f"{w.ready}/{w.wanted}", ", ".join(w.nodes)) for w in workloads]
     context.console.table(("what runs", "ready", "where"), rows)
+    taken = images_of(context)
+    if taken:
+        context.console.note(f"images: {taken} ({images.MEANING[taken]})")
     context.console.note(f"address to use: {address(context)}")
 
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,18 @@ def build_only(names: list[str]) -> None:
     with _lock():
         for name in names:
             build_layers(name)
+
+
+@contextmanager
+def images_named(wanted: Mapping[str, str]) -> Iterator[list[ImageSpec]]:
+    """The images `wanted` (reference -> recipe); their layers are made if need be, and stay while the block runs."""
+    host.prepare()
+    with _lock():
+        yield [
+            ImageSpec(reference, image.config, build_layers(name), go_architecture())
+            for reference, name in wanted.items()
+            if (image := recipes()[name].image)
+        ]
 
 
 def unpacked_root(name: str) -> Path:

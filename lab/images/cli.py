@@ -1,4 +1,4 @@
-"""python -m lab.images build [NAME…] | rootfs NAME | list | path
+"""python -m lab.images build [NAME…] | rootfs NAME | list | path | serve [--port PORT]
 
 Exit codes: 0 fine, 1 it could not be made, 2 unusable arguments, 130 interrupted.
 """
@@ -6,11 +6,20 @@ Exit codes: 0 fine, 1 it could not be made, 2 unusable arguments, 130 interrupte
 from __future__ import annotations
 
 import argparse
+import signal
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
+from generator import images
+from generator.catalogue import load_catalogue
+from lab import description, paths
 from lab.errors import LabError
-from lab.images.bundle import build_only, bundle_path, ensure_bundle, unpacked_root
+from lab.images.bundle import build_only, bundle_path, ensure_bundle, images_named, unpacked_root
+from lab.images.official import official
+from lab.images.push import push
 from lab.images.recipes import recipes
+from lab.images.serve import registry
 from tools import ToolError
 from tools.cache import say
 
@@ -37,6 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     rootfs.add_argument("name", metavar="NAME", choices=list(recipes()))
     commands.add_parser("list", help="the names of the images")
     commands.add_parser("path", help="print where the current bundle is")
+    serve = commands.add_parser("serve", help="run a registry that has them under the official names, until Ctrl-C")
+    serve.add_argument("--port", type=int, default=5000, help="of the lab's address here (default: 5000)")
     return parser
 
 
@@ -51,9 +62,27 @@ def _run(chosen: argparse.Namespace) -> int:
         for recipe in recipes().values():
             if recipe.image:
                 print(f"{recipe.name}\t{recipe.image.reference}")
+    elif chosen.command == "serve":
+        _serve(chosen.port)
     elif not bundle_path().is_dir():
         say(f"error: there is no bundle at {bundle_path()}\nmake it: python -m lab.images build")
         return 1
     else:
         print(bundle_path())
     return 0
+
+
+def _serve(port: int) -> None:
+    """Run the registry until Ctrl-C; what it has is gone with it."""
+    host = str(description.load(paths.lab_file()).gateway)
+    catalogue = load_catalogue()
+    with (
+        tempfile.TemporaryDirectory(prefix="custos-registry-") as folder,
+        registry(host, Path(folder), port) as found,
+    ):
+        with images_named(official(catalogue)) as specs:
+            push(found.address, specs)
+        say(f"{len(specs)} images in {found.url}; for the inventory's `containerd`, then `apply --images registry`:")
+        mirrors = ", ".join(f"{name}: ['{found.url}']" for name in images.registries(catalogue))
+        print(f"mirrors: {{{mirrors}}}", flush=True)
+        signal.pause()

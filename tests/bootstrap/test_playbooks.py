@@ -133,6 +133,15 @@ def test_every_file_that_is_written_is_right_for_its_reader(files: dict[str, str
     assert "net.ipv4.ip_forward = 1\n" in files["sysctl.conf"]
 
 
+def test_mirrors_are_written_as_containerd_reads_them(written: Any) -> None:
+    item = {"key": "docker.io", "value": ["http://10.9.0.9:5000", "https://harbor.example.org/v2/dockerhub"]}
+    template = {"hosts.toml": "roles/containerd/templates/hosts.toml.j2"}
+    hosts = tomllib.loads(written(template, {"item": item})["hosts.toml"])["host"]
+    assert list(hosts) == item["value"], "asked in the inventory's order"
+    assert hosts["http://10.9.0.9:5000"] == {"capabilities": ["pull", "resolve"]}
+    assert hosts["https://harbor.example.org/v2/dockerhub"]["override_path"] is True
+
+
 def test_a_machine_has_routes_to_the_others_and_none_to_itself(files: dict[str, str]) -> None:
     routes = [line for line in files["network.service"].splitlines() if "route replace" in line]
     assert routes == ["ExecStart=/usr/sbin/ip route replace 10.244.1.0/24 via 10.9.0.2 proto 142"]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +52,7 @@ def _probe(wanted: dict[str, Any]) -> dict[str, Any]:
         "volumes": ["/"],
         "units": [],
         "artifacts": "",
-        "registry": [],
+        "registries": {},
     }
     done = subprocess.run(
         [sys.executable, "-", json.dumps({**everything, **wanted})], input=program, capture_output=True, check=True
@@ -96,8 +99,37 @@ def test_artifacts_that_are_not_there_are_told(tmp_path: Path) -> None:
     assert not _probe({"artifacts": str(tmp_path)})["artifacts"]["present"]
 
 
-def test_a_registry_that_nobody_runs_is_not_reached() -> None:
-    assert _probe({"registry": ["http://127.0.0.1:9"]})["registry"] is False
+class _Registry(BaseHTTPRequestHandler):
+    """Wants a login, as most registries do at their root."""
+
+    def do_GET(self) -> None:
+        self.send_response(401 if self.path == "/v2/" else 404)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Not into the test's output."""
+
+
+@pytest.fixture
+def registry_that_answers() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), _Registry) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_of_each_registry_the_first_address_that_answers_is_told(registry_that_answers: str) -> None:
+    nobody = "http://127.0.0.1:9"
+    wanted = {
+        "docker.io": [nobody, registry_that_answers],
+        "ghcr.io": [f"{registry_that_answers}/v2/folder", nobody],
+        "quay.io": [nobody],
+    }
+    assert _probe({"registries": wanted})["registries"] == {
+        "docker.io": registry_that_answers,
+        "ghcr.io": f"{registry_that_answers}/v2/folder",
+        "quay.io": None,
+    }
 
 
 def test_a_machine_that_is_well_has_no_finding(inventory: Inventory) -> None:

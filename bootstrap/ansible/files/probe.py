@@ -140,24 +140,29 @@ def artifacts(path: str) -> Facts:
     }
 
 
-def reaches(url: str) -> bool:
-    """Whether a registry answers at `url` within three seconds; one that asks for a login does."""
-    answered: List[bool] = []
+def reached(registries: Dict[str, List[str]]) -> Facts:
+    """Of each registry the first of its addresses that answers within three seconds (asking for a login counts)."""
+    answered: Dict[str, bool] = {}
 
-    def ask() -> None:
+    def ask(url: str) -> None:
         try:
-            urllib.request.urlopen(url.rstrip("/") + "/v2/", timeout=3)
-            answered.append(True)
+            # An address with a path names /v2 itself (a folder of a registry that plays several).
+            urllib.request.urlopen(url.split("/v2", 1)[0].rstrip("/") + "/v2/", timeout=3)
+            answered[url] = True
         except urllib.error.HTTPError as error:
-            answered.append(error.code in (401, 403))
+            answered[url] = error.code in (401, 403)
         except (OSError, ValueError):
-            answered.append(False)
+            answered[url] = False
 
+    every = sorted({url for urls in registries.values() for url in urls})
+    threads = [threading.Thread(target=ask, args=(url,), daemon=True) for url in every]
+    for thread in threads:
+        thread.start()
     # The name may be looked up for longer than any timeout of the connection.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(4)
-    return bool(answered and answered[0])
+    deadline = time.monotonic() + 4
+    for thread in threads:
+        thread.join(max(deadline - time.monotonic(), 0))
+    return {name: next((url for url in urls if answered.get(url)), None) for name, urls in registries.items()}
 
 
 def kubernetes() -> Facts:
@@ -200,7 +205,7 @@ def main() -> None:
         "active": [unit for unit in wanted["units"] if output("systemctl", "is-active", unit).strip() == "active"],
         "kubernetes": kubernetes(),
         "kubelet_config": read("/var/lib/kubelet/config.yaml") or "",
-        "registry": any(reaches(url) for url in wanted["registry"]),
+        "registries": reached(wanted["registries"]),
         "artifacts": artifacts(wanted["artifacts"]) if wanted["artifacts"] else None,
     }
     print(json.dumps(facts))

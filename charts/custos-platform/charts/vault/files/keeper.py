@@ -149,8 +149,9 @@ def unseal(name: str) -> None:
         raise Halt(
             f"Vault is sealed and Secret {name} holds no unseal-key."
             + (
-                " The pod ended in the moment between initialising and saving: nobody has the key, and nothing is in"
-                " this Vault yet. Remove it from Consul, and it is initialised anew: consul kv delete -recurse vault/"
+                " Its initialisation was cut short after its beginning (Consul lost its leader, or the pod ended):"
+                " nobody has the key, and nothing is in this Vault yet. Remove it from Consul (consul kv delete"
+                " -recurse vault/) and delete Vault's pods, which remember; it is initialised anew"
                 if there.get("state") == "initialising"
                 else " Restore the Secret from a backup"
             )
