@@ -196,7 +196,8 @@ class Holder:
         gone = self._gone_since is not None and now - self._gone_since >= HOLDER_GONE_SECONDS
         if gone or now - self._idle_since >= HOLDER_IDLE_SECONDS:
             value = base64.b64decode(entry.get("Value") or "")
-            released = consul("PUT", f"{LOCK}?release={session}", value)
+            # Consul sets the flags of a key with each write, and Vault takes no lock that lacks those of its library.
+            released = consul("PUT", f"{LOCK}?release={session}&flags={entry.get('Flags', 0)}", value)
             print(f"{address} held the lock and is gone; giving it back is answered by {released}", flush=True)
             self._session = ""
 
