@@ -114,9 +114,6 @@ public class KeycloakEdge implements Edge {
         created(resource.clients().create(serviceClient(secret)), "client");
         try (Keycloak session = client(url, realm, "admin-cli").username(NAME).password(secret).build()) {
             session.tokenManager().getAccessTokenString();
-            if (resource.users().get(id).getUserSessions().isEmpty()) {
-                throw new IllegalStateException("the user logged in, and Keycloak has no session of his");
-            }
             if (readsAnswers) {
                 readAnswers(resource, id);
             }
@@ -126,6 +123,9 @@ public class KeycloakEdge implements Edge {
 
     /** What a client of 2020 fails on unless it has been taught to pass over fields that it does not know. */
     private static void readAnswers(RealmResource resource, String id) {
+        if (resource.users().get(id).getUserSessions().isEmpty()) {
+            throw new IllegalStateException("the user logged in, and Keycloak has no session of his");
+        }
         UserRepresentation user = resource.users().get(id).toRepresentation();
         Map<String, List<String>> attributes = user.getAttributes();
         if (attributes == null || !List.of("kept").equals(attributes.get(NAME))) {
