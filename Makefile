@@ -48,11 +48,12 @@ test: lint ## Everything that needs no cluster, in under five minutes once the t
 test-lab: venv tools ## Tests on real machines, a real group, the running lab; evidence of failures in test-results/
 	@pytest -m lab tests/lab_machines
 	@$(MAKE) --no-print-directory up
-	@pytest -m lab tests/lab
+	@pytest -m "lab and not drill" tests/lab
 
 drill: venv tools ## The long ones: MySQL's group without Kubernetes' help, then every fault, store by store, on the lab
 	@pytest -m lab tests/mysql tests/kafka
 	@$(MAKE) --no-print-directory up
+	@pytest -m drill tests/lab
 	@$(PYTHON) -m tests.drill
 
 render: venv ## Write charts/custos-platform from values/prod.yaml

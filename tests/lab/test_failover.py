@@ -1,7 +1,7 @@
 """Clients write to every store every 50 ms while a fault strikes: what was acknowledged is there afterwards.
 
-Each test prints the seconds without writes; `make bench` and `make drill` measure them again and again, here they
-judge nothing.
+Each test prints the seconds without writes; they judge nothing here. `make drill` measures them again and again, and
+strikes every store with every fault.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pytest
 from bootstrap.inventory import Inventory
 from tests.lab.cluster import Cluster, is_ready, wait_for
 from tests.lab.experiment import Outcome, experiment
-from tests.lab.faults import FAULTS, machine_of
+from tests.lab.faults import FAULTS
 from tests.lab.stores import STORES
 from tests.lab.stores.base import Store
 
@@ -53,20 +53,16 @@ def test_the_leaders_process_is_killed(stores: list[Store], name: str, judge: Sh
     judge(experiment(FAULTS["kill"], chosen))
 
 
-@pytest.mark.parametrize("fault", ["delete", "wipe", "partition", "delete-all", "fill"])
-def test_every_store_at_once(stores: list[Store], fault: str, judge: Show) -> None:
-    judge(experiment(FAULTS[fault], stores))
+@pytest.mark.parametrize("fault", ["delete", "wipe", "delete-all"])
+def test_mysql_survives(stores: list[Store], fault: str, judge: Show) -> None:
+    judge(experiment(FAULTS[fault], [store for store in stores if store.name == "mysql"]))
 
 
-def test_every_leaders_machine_loses_power(stores: list[Store], judge: Show, cluster: Cluster) -> None:
-    waiting = list(stores)
-    while waiting:
-        first = waiting[0]
-        machine = machine_of(first.leader())
-        struck = {store for store in stores if machine_of(store.leader()) == machine}
-        judge(experiment(FAULTS["power-off"], [first, *(store for store in stores if store is not first)]))
-        waiting = [store for store in waiting if store not in struck and store is not first]
-    # A service's one connection to a pod that is gone must not outlive it.
-    namespace, release = first.namespace, first.release
-    wait_for("all pods ready", lambda: all(map(is_ready, cluster.pods(namespace))), seconds=420, steady=5)
-    assert "Phase:          Succeeded" in cluster.helm("test", release, "-n", namespace)
+def test_a_machine_loses_power_and_comes_back(stores: list[Store], judge: Show, cluster: Cluster) -> None:
+    """That of MySQL's primary, with all that runs there; in the end the whole platform is well."""
+    mysql = next(store for store in stores if store.name == "mysql")
+    judge(experiment(FAULTS["power-off"], [mysql]))
+    ready = wait_for("all pods ready", lambda: all(map(is_ready, cluster.pods(mysql.namespace))), seconds=600, steady=5)
+    assert "Phase:          Succeeded" in cluster.helm("test", mysql.release, "-n", mysql.namespace), (
+        f"after {ready:.0f} s"
+    )

@@ -11,6 +11,8 @@ from tests.lab.faults import FAULTS
 from tests.lab.stores.keycloak import Keycloak
 from tests.lab.stores.postgresql import Postgresql
 
+pytestmark = pytest.mark.drill
+
 
 @pytest.fixture
 def keycloak(cluster: Cluster, inventory: Inventory) -> Keycloak:

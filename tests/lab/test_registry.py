@@ -134,6 +134,7 @@ def _remove(digests: set[str]) -> str:
         """
 
 
+@pytest.mark.drill
 def test_official_images_are_installed_from_a_registry(pushed: Pushed, cluster: Cluster, site: Path) -> None:
     _bootstrap("apply", str(site), "--images", "registry", "--phase", "machines", "--phase", "platform")
 
