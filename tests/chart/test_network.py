@@ -118,6 +118,10 @@ def test_only_those_with_rights_reach_the_api(objects: list[Object]) -> None:
             assert {p["port"] for p in rule["ports"]} == {443, 6443}
 
 
+# Ports that clients use, and not the members among themselves.
+FOR_CLIENTS = {3306, 5432, 7000, 8080, 8200, 8501, 9000, 9092, 9094, 40000, 50000}
+
+
 def test_the_test_pod_reaches_every_service(objects: list[Object]) -> None:
     test = next(pod["metadata"]["labels"] for item, pod in pod_templates(objects) if item["kind"] == "Pod")
     for service in kind(objects, "Service"):
@@ -128,7 +132,7 @@ def test_the_test_pod_reaches_every_service(objects: list[Object]) -> None:
             if selects({"matchLabels": selector}, pod["metadata"]["labels"])
         ]
         for labels in pods:
-            ports = {p["port"] for p in service["spec"]["ports"]} & {3306, 7000, 8080, 9000, 9092, 9094, 40000, 50000}
+            ports = {p["port"] for p in service["spec"]["ports"]} & FOR_CLIENTS
             both = opened(objects, "egress", test, labels) & opened(objects, "ingress", labels, test)
             assert ports <= both, f"{name(service)}: {ports - both}"
 
