@@ -189,17 +189,24 @@ def requests_within_limits(context: Context) -> Iterator[Finding]:
 
 def memory_of_mysql(context: Context) -> Iterator[Finding]:
     """mysqld's memory limit holds its buffer pool and the rest of it."""
-    if not context.values.get("mysql.enabled"):
-        return
-    pool = context.values.get("mysql.bufferPoolSize")
-    limit = quantity.parse(context.values.get("mysql.resources.limits.memory"))
-    needed = quantity.binary_bytes(pool) + MYSQL_OVERHEAD
+    if context.values.get("mysql.enabled"):
+        pool = context.values.get("mysql.bufferPoolSize")
+        needed = quantity.binary_bytes(pool) + MYSQL_OVERHEAD
+        yield from _too_little_memory(
+            context, "mysql", needed, f"a buffer pool of {pool}: mysqld", "mysql.bufferPoolSize"
+        )
+
+
+def _too_little_memory(context: Context, section: str, needed: Decimal, what: str, setting: str) -> Iterator[Finding]:
+    """A memory limit below what is needed, for `what` (a size, and who has it) that the other `setting` decides."""
+    path = f"{section}.resources.limits.memory"
+    limit = quantity.parse(context.values.get(path))
     if limit is not None and limit < needed:
         yield context.finding(
-            "mysql.resources.limits.memory",
-            f"is too little for a buffer pool of {pool}: mysqld would be killed for lack of memory",
+            path,
+            f"is too little for {what} would be killed for lack of memory",
             allowed=f"at least {quantity.mebibytes(needed)}",
-            mend="raise it or lower mysql.bufferPoolSize",
+            mend=f"raise it or lower {setting}",
         )
 
 
@@ -239,18 +246,11 @@ def _max_connections() -> int:
 
 def memory_of_postgresql(context: Context) -> Iterator[Finding]:
     """The memory limit of PostgreSQL holds its shared buffers and the rest of it."""
-    if not context.values.get("postgresql.enabled"):
-        return
-    buffers = context.values.get("postgresql.sharedBuffers")
-    limit = quantity.parse(context.values.get("postgresql.resources.limits.memory"))
-    needed = quantity.postgresql_bytes(buffers) + POSTGRESQL_OVERHEAD
-    if limit is not None and limit < needed:
-        yield context.finding(
-            "postgresql.resources.limits.memory",
-            f"is too little for shared buffers of {buffers}: PostgreSQL would be killed for lack of memory",
-            allowed=f"at least {quantity.mebibytes(needed)}",
-            mend="raise it or lower postgresql.sharedBuffers",
-        )
+    if context.values.get("postgresql.enabled"):
+        buffers = context.values.get("postgresql.sharedBuffers")
+        needed = quantity.postgresql_bytes(buffers) + POSTGRESQL_OVERHEAD
+        what = f"shared buffers of {buffers}: PostgreSQL"
+        yield from _too_little_memory(context, "postgresql", needed, what, "postgresql.sharedBuffers")
 
 
 def timing_of_patroni(context: Context) -> Iterator[Finding]:
@@ -282,15 +282,8 @@ def memory_of_kafka(context: Context) -> Iterator[Finding]:
     sections = ["kafka", *(["kafka.controllers"] if context.values.get("kafka.controllers.separate") else [])]
     for section in sections:
         heap = context.values.get(f"{section}.heapSize")
-        limit = quantity.parse(context.values.get(f"{section}.resources.limits.memory"))
         needed = quantity.binary_bytes(heap) + KAFKA_OVERHEAD
-        if limit is not None and limit < needed:
-            yield context.finding(
-                f"{section}.resources.limits.memory",
-                f"is too little for a Java heap of {heap}: Kafka would be killed for lack of memory",
-                allowed=f"at least {quantity.mebibytes(needed)}",
-                mend=f"raise it or lower {section}.heapSize",
-            )
+        yield from _too_little_memory(context, section, needed, f"a Java heap of {heap}: Kafka", f"{section}.heapSize")
 
 
 def members_of_kafka(context: Context) -> Iterator[Finding]:
