@@ -105,9 +105,12 @@ def _files(sources: Sources, catalogue: Catalogue, schema: ValuesSchema, values:
             yield f"{folder}values.schema.json", schema.as_json(chart).encode()
             yield f"{folder}README.md", _readme(schema, section, chart).encode()
     if "custos" in charts:
-        facts = {"config": catalogue.config, "stores": catalogue.here, "services": catalogue.services}
-        about = "Every fact of every service, resolved, and how this chart's stores are reached; templates read it."
+        facts = {"config": catalogue.config, "services": catalogue.services}
+        about = "Every fact of every service, resolved; the templates read it."
         yield "charts/custos/files/catalogue.yaml", emit.generated_yaml(facts, about).encode()
+        # A file of its own: templates read it some hundred times, and to parse all services each time takes long.
+        about = "How the stores that this chart runs are reached."
+        yield "charts/custos/files/stores.yaml", emit.generated_yaml(catalogue.here, about).encode()
     if "keycloak" in charts:
         about = "The services that Keycloak lets in."
         clients = [name for name, service in catalogue.services.items() if "keycloak" in service["needs"]]

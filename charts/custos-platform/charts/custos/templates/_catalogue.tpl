@@ -44,7 +44,7 @@ the `podPort`. Nothing where it is knowingly not there.
 {{- if not (include "custos.without" .) -}}
 {{- $values := .context.Values -}}
 {{- $outside := index (ternary $values $values.global (eq .store "smtp")) .store -}}
-{{- $here := get (.context.Files.Get "files/catalogue.yaml" | fromYaml).stores .store -}}
+{{- $here := get (.context.Files.Get "files/stores.yaml" | fromYaml) .store -}}
 {{- if and $here (not $outside.host) -}}
 {{- /* A name with its last dot is in no certificate, so that clients who compare names would refuse it. */ -}}
 {{- $host := include "common.host" (dict "context" .context "name" $here.service "dot" (not $here.scheme)) -}}
