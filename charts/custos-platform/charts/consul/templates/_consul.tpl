@@ -80,3 +80,12 @@ min_quorum: a dead server is struck off only once another has taken its place, s
 - {name: CONSUL_CACERT, value: /etc/custos/tls/ca.crt}
 - {name: CONSUL_HTTP_SSL, value: "true"}
 {{- end -}}
+
+{{- /*
+consul.checks: what `helm test` asks of the Service.
+  context  the chart's context
+*/ -}}
+{{- define "consul.checks" -}}
+- service: consul
+  tcp: ["{{ include "common.host" (dict "context" .context "name" "consul") }}:8501"]
+{{- end -}}

@@ -235,3 +235,16 @@ spec:
   volumeClaimTemplates:
     - {{- include "common.volumeClaim" (merge (dict "name" "data" "persistence" .persistence) (omit $of "name")) | nindent 6 }}
 {{- end -}}
+
+{{- /*
+kafka.checks: what `helm test` asks of the Service: the port with logins, and the one without where it is open.
+  context  the chart's context
+*/ -}}
+{{- define "kafka.checks" -}}
+{{- $host := include "common.host" (dict "context" .context "name" "kafka") -}}
+- service: kafka
+  tcp:
+    {{- range ternary (list 9092 9094) (list 9094) .context.Values.plaintext.enabled }}
+    - {{ $host }}:{{ . }}
+    {{- end }}
+{{- end -}}

@@ -124,3 +124,13 @@ jdbc:postgresql://{{ include "common.urlHost" (include "keycloak.databaseHost" .
 {{ .Files.Get "files/user-profile.json" }}
 {{ .Files.Get "files/keycloak-extension.jar" | b64enc }}
 {{- end -}}
+
+{{- /*
+keycloak.checks: what `helm test` asks of the Service.
+  context  the chart's context
+*/ -}}
+{{- define "keycloak.checks" -}}
+- service: keycloak
+  tcp: ["{{ include "common.host" (dict "context" .context "name" "keycloak") }}:443"]
+  podPort: 8443
+{{- end -}}

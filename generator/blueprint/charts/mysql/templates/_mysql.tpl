@@ -99,3 +99,16 @@ mysql.environment: what both containers know of their member.
 {{ include "common.podLabels" (dict "context" . "component" "server") }}
 velero.io/exclude-from-backup: "true"
 {{- end -}}
+
+{{- /*
+mysql.checks: what `helm test` asks of the Services; replicas only where there are any.
+  context  the chart's context
+*/ -}}
+{{- define "mysql.checks" -}}
+{{- $root := .context -}}
+{{- range ternary (list "primary" "replicas") (list "primary") (gt (int $root.Values.replicas) 1) }}
+{{- $service := printf "mysql-%s" . }}
+- service: {{ $service }}
+  tcp: ["{{ include "common.host" (dict "context" $root "name" $service) }}:3306"]
+{{- end }}
+{{- end -}}

@@ -188,3 +188,16 @@ postgresql:
 - name: PYTHONUNBUFFERED
   value: "1"
 {{- end -}}
+
+{{- /*
+postgresql.checks: what `helm test` asks of the Services; replicas only where there are any.
+  context  the chart's context
+*/ -}}
+{{- define "postgresql.checks" -}}
+{{- $root := .context -}}
+{{- range ternary (list "primary" "replicas") (list "primary") (gt (int $root.Values.replicas) 1) }}
+{{- $service := printf "postgresql-%s" . }}
+- service: {{ $service }}
+  tcp: ["{{ include "common.host" (dict "context" $root "name" $service) }}:5432"]
+{{- end }}
+{{- end -}}

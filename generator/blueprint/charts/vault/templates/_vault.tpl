@@ -121,3 +121,12 @@ make Secrets. One that is made anew harms nothing: the keeper then asks for the 
       "kubernetes" (dict "kubernetes_host" (printf "https://kubernetes.default.svc.%s:443" .Values.global.clusterDomain))
     | toPrettyJson -}}
 {{- end -}}
+
+{{- /*
+vault.checks: what `helm test` asks of the Service.
+  context  the chart's context
+*/ -}}
+{{- define "vault.checks" -}}
+- service: vault
+  tcp: ["{{ include "common.host" (dict "context" .context "name" "vault") }}:8200"]
+{{- end -}}
