@@ -140,7 +140,7 @@ def absent_input(recipe: Recipe) -> str | None:
 
 
 def _inputs(recipe: Recipe) -> list[Path]:
-    """Every file whose content goes into the layer, in a fixed order."""
+    """Every file whose content goes into the layer, in the table's order: a path's own order differs by checkout."""
     found = [HERE / name for kind in ("files", "compile") for name in recipe.mapping(kind)]
     found += [recipe.script] if recipe.script else []
     for program in recipe.mapping("tools"):
@@ -148,7 +148,7 @@ def _inputs(recipe: Recipe) -> list[Path]:
         found += [source / "go.mod", source / "go.sum"]
     if recipe.maven:
         found += recipe.maven.sources()
-    return sorted(set(found))
+    return list(dict.fromkeys(found))
 
 
 def _digest(path: Path) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from lab.images import recipes as module
 from lab.images.recipes import absent_input, chain, layer_key, recipes, reference
+from tools.table import tool_of
 
 
 @pytest.fixture
@@ -94,7 +96,17 @@ def test_names_are_unique_and_carry_the_tools_versions() -> None:
     assert all("{" not in name and not name.endswith(":latest") for name in names)
 
 
-def test_a_checkout_elsewhere_has_the_same_keys(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    elsewhere = keys()
-    monkeypatch.undo()
-    assert keys() == elsewhere
+@pytest.mark.parametrize("sources", ["before", "zzz-after"], ids=["sorts-before", "sorts-after"])
+def test_a_checkout_elsewhere_has_the_same_keys(copied: Path, monkeypatch: pytest.MonkeyPatch, sources: str) -> None:
+    """Wherever the checkout's path sorts beside that of the tools' sources."""
+    expected = keys()
+    source_of = {}  # several programs may come from one source
+    for program in {program for recipe in recipes().values() for program in recipe.mapping("tools")}:
+        source = tool_of(program).source
+        moved = copied / sources / source.name
+        moved.mkdir(parents=True, exist_ok=True)
+        for file in ("go.mod", "go.sum"):
+            shutil.copy(source / file, moved / file)
+        source_of[program] = SimpleNamespace(source=moved)
+    monkeypatch.setattr(module, "tool_of", source_of.__getitem__)
+    assert keys() == expected
