@@ -1,4 +1,4 @@
-"""The command: python -m tests.drill [--store STORE]… [--fault FAULT]… [--times N].
+"""The command: python -m tests.drill [--store STORE]… [--fault FAULT]… [--times N] [--go-on].
 
 Exit codes: 0 nothing acknowledged was lost and every store came back, 1 otherwise, 2 unusable arguments.
 """
@@ -16,7 +16,7 @@ from tests.bench import lab
 from tests.bench.machine import PROJECT
 from tests.drill import report
 from tests.drill.report import Drill, Failure
-from tests.lab.experiment import experiment
+from tests.lab.experiment import Outcome, experiment
 from tests.lab.faults import FAULTS
 from tests.lab.stores import STORES
 from tests.lab.stores.base import Store
@@ -25,14 +25,20 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False, soft_wrap=True)
 
 
+# Struck together too, the first being judged: Keycloak needs its database.
+TOGETHER = {"keycloak+postgresql": ("kill", "delete")}
+KNOWN = [*STORES, *TOGETHER]
+
+
 @app.command()
 def drill(
-    stores: Annotated[list[str] | None, typer.Option("--store", help=f"Of {', '.join(STORES)}; all.")] = None,
+    stores: Annotated[list[str] | None, typer.Option("--store", help=f"Of {', '.join(KNOWN)}; all.")] = None,
     faults: Annotated[list[str] | None, typer.Option("--fault", help=f"Of {', '.join(FAULTS)}; all.")] = None,
     times: Annotated[int, typer.Option("--times", min=1, help="How often each.")] = 5,
+    go_on: Annotated[bool, typer.Option("--go-on", help="Add what the report on disk lacks.")] = False,
 ) -> None:
     """Strike the lab's stores one by one and write down what their clients saw."""
-    for given, known, option in ((stores, STORES, "--store"), (faults, FAULTS, "--fault")):
+    for given, known, option in ((stores, KNOWN, "--store"), (faults, FAULTS, "--fault")):
         if unknown := sorted(set(given or ()) - set(known)):
             raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(known)}", param_hint=option)
     cluster = lab.cluster()
@@ -40,27 +46,40 @@ def drill(
         console.print(f"[red]error:[/] {lab.ABSENT}")
         raise typer.Exit(1)
     platform = lab.described().platform
-    results = Drill(load_before=os.getloadavg()[0])
-    for name in stores or STORES:
-        store = STORES[name](cluster, platform.release, platform.namespace)
-        if not store.is_installed():
-            console.print(f"[yellow]left out:[/] {name} is not in the release")
-            continue
-        for fault in faults or FAULTS:
-            for _ in range(times):
-                _strike(results, store, fault)
+    results = Drill(load_before=os.getloadavg()[0], outcomes=_earlier() if go_on else [])
+    # Fault by fault: a drill that is cut off has seen every store.
+    for fault in faults or FAULTS:
+        for name in stores or KNOWN:
+            if fault not in TOGETHER.get(name, FAULTS):
+                continue
+            struck = [STORES[part](cluster, platform.release, platform.namespace) for part in name.split("+")]
+            if absent := [store.name for store in struck if not store.is_installed()]:
+                console.print(f"[yellow]left out:[/] {', '.join(absent)} is not in the release")
+                continue
+            done = sum((outcome.struck_stores, outcome.fault) == (name, fault) for outcome in results.outcomes)
+            for _ in range(times - done):
+                _strike(results, struck, fault)
                 report.write(results)  # each time: a drill that is cut off has not been for nothing
     console.print(f"written: {report.FOLDER.relative_to(PROJECT)}/")
     lost = any(outcome.report.missing or outcome.divergence for outcome in results.outcomes)
     raise typer.Exit(1 if lost or results.failures or not results.outcomes else 0)
 
 
-def _strike(results: Drill, store: Store, fault: str) -> None:
+def _earlier() -> list[Outcome]:
     try:
-        outcome = experiment(FAULTS[fault], [store])[0]
+        return report.read()
+    except ValueError as error:
+        console.print(f"[red]error:[/] {report.FOLDER.relative_to(PROJECT)}/report.json: {escape(str(error))}")
+        raise typer.Exit(2) from error
+
+
+def _strike(results: Drill, struck: list[Store], fault: str) -> None:
+    try:
+        outcome = experiment(FAULTS[fault], struck)[0]
     except AssertionError as failure:  # a condition that was waited for, or a command that failed
-        results.failures.append(Failure(store.name, fault, str(failure)))
-        console.print(f"[red]failed:[/] {store.name}, {fault}: {escape(str(failure))}")
+        name = "+".join(store.name for store in struck)
+        results.failures.append(Failure(name, fault, str(failure)))
+        console.print(f"[red]failed:[/] {name}, {fault}: {escape(str(failure))}")
     else:
         results.outcomes.append(outcome)
         console.print(escape(str(outcome)))

@@ -18,6 +18,7 @@ from tests.bench import machine
 from tests.bench.machine import PROJECT
 from tests.lab.experiment import Outcome
 from tests.lab.faults import FAULTS
+from tests.lab.stores.base import Report
 
 HERE = Path(__file__).parent
 FOLDER = PROJECT / "docs" / "results" / "drill"
@@ -74,6 +75,28 @@ def write(drill: Drill, folder: Path = FOLDER) -> None:
         fresh.replace(folder / name)
 
 
+def read(folder: Path = FOLDER) -> list[Outcome]:
+    """The experiments of an earlier drill, to be gone on with; none where there was no drill.
+
+    Raises ValueError where the file is not of this format, or was measured on another machine.
+    """
+    try:
+        data = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        measured_on, outcomes = data["machine"], [_outcome(raw) for raw in data["experiments"]]
+    except FileNotFoundError:
+        return []
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"of another format: {error}") from error
+    if measured_on != (ours := asdict(machine.describe())):
+        raise ValueError(f"measured on another machine: {measured_on}; this is {ours}")
+    return outcomes
+
+
+def _outcome(raw: dict[str, Any]) -> Outcome:
+    trace = [(moment, who, what) for moment, who, what in raw["trace"]]
+    return Outcome(**raw | {"report": Report(**raw["report"]), "trace": trace})
+
+
 def as_json(drill: Drill) -> dict[str, Any]:
     """Everything, with machine, versions and date."""
     return {
@@ -92,7 +115,7 @@ def summary(outcomes: list[Outcome]) -> list[Row]:
     targets = yaml.safe_load((HERE / "targets.yaml").read_text(encoding="utf-8"))
     groups: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in outcomes:
-        groups.setdefault((outcome.store, outcome.fault), []).append(outcome)
+        groups.setdefault((outcome.struck_stores, outcome.fault), []).append(outcome)
     return [
         Row(
             store=store,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,11 +17,12 @@ from tests.lab.stores.base import Report
 STRUCK = 1000.0
 
 
-def outcome(pause: float, lost: int = 0, store: str = "mysql", fault: str = "kill") -> Outcome:
+def outcome(pause: float, lost: int = 0, store: str = "mysql", fault: str = "kill", beside: str = "") -> Outcome:
     gaps = [[STRUCK + 0.5, pause]]
     seen = Report(100, list(range(lost)), pause, STRUCK + 0.5, gaps, {"Connection <refused>": 2})
     trace = [(STRUCK + 1, "custos-mysql-1", "role: none → primary"), (STRUCK + 900, "custos-mysql-1", "much later")]
-    return Outcome(store, fault, "custos-mysql-0", "worker1", STRUCK, STRUCK + 5, 17.0, seen, [], trace)
+    others = [beside] if beside else []
+    return Outcome(store, fault, others, "custos-mysql-0", "worker1", STRUCK, STRUCK + 5, 17.0, seen, [], trace)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +39,38 @@ def test_a_row_says_median_longest_and_verdict(
 ) -> None:
     (row,) = report.summary(outcomes)
     assert (row.times, row.median, row.longest, row.wanted, row.lost, row.verdict) == expected
+
+
+def test_what_was_struck_together_has_a_row_of_its_own() -> None:
+    rows = report.summary([outcome(1.0), outcome(2.0, beside="kafka")])
+    assert [(row.store, row.median) for row in rows] == [("mysql", 1.0), ("mysql+kafka", 2.0)]
+
+
+def test_a_drill_goes_on_with_what_was_written(tmp_path: Path) -> None:
+    outcomes = [outcome(6.0), outcome(7.0, beside="kafka")]
+    assert report.read(tmp_path) == []
+    report.write(Drill(0.5, outcomes), tmp_path)
+    assert report.read(tmp_path) == outcomes
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (lambda data: data["machine"].update(cores=64), "measured on another machine"),
+        (lambda data: data["experiments"][0].pop("beside"), "of another format"),
+        (lambda data: data["experiments"][0]["report"].update(more=1), "of another format"),
+    ],
+)
+def test_a_drill_does_not_go_on_with_what_is_not_its_own(
+    tmp_path: Path, changed: Callable[[Any], object], message: str
+) -> None:
+    report.write(Drill(0.5, [outcome(6.0)]), tmp_path)
+    file = tmp_path / "report.json"
+    data = json.loads(file.read_text())
+    changed(data)
+    file.write_text(json.dumps(data))
+    with pytest.raises(ValueError, match=message):
+        report.read(tmp_path)
 
 
 def test_a_time_line_shows_the_strike_the_pause_and_the_events_within_it() -> None:

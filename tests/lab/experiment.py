@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ class Outcome:
 
     store: str
     fault: str
+    beside: list[str]  # stores struck at the same moment
     leader: str
     machine: str
     struck: float
@@ -28,13 +30,18 @@ class Outcome:
     trace: list[tuple[float, str, str]]
 
     @property
+    def struck_stores(self) -> str:
+        """The store, and those struck with it: mysql, keycloak+postgresql."""
+        return "+".join([self.store, *self.beside])
+
+    @property
     def pause(self) -> float:
         """Seconds without an acknowledged write."""
         return self.report.gap
 
     def __str__(self) -> str:
         return (
-            f"{self.store}, {self.fault} ({self.leader}): {self.pause:.1f} s without writes, whole after"
+            f"{self.struck_stores}, {self.fault} ({self.leader}): {self.pause:.1f} s without writes, whole after"
             f" {self.whole_after:.0f} s, {self.report.acknowledged} acknowledged, {len(self.report.missing)} lost"
         )
 
@@ -59,12 +66,13 @@ def experiment(fault: Fault, stores: Sequence[Store], seconds: float = 420) -> l
         mended = time.time()
         for client in clients:
             client.wait_until_resumed(mended, seconds)
-        wholes = {store: time.time() + store.wait_until_whole(seconds) for store in stores}
+        wholes = _wait_for_all(stores, seconds)
         reports = {client.store: client.finish() for client in clients}
     return [
         Outcome(
             store=store.name,
             fault=fault.name,
+            beside=[other.name for other in leaders if other != store],
             leader=name_of(leader),
             machine=machine_of(leader),
             struck=struck,
@@ -76,6 +84,17 @@ def experiment(fault: Fault, stores: Sequence[Store], seconds: float = 420) -> l
         )
         for store, leader in leaders.items()
     ]
+
+
+def _wait_for_all(stores: Sequence[Store], seconds: float) -> dict[Store, float]:
+    """When each was whole, all being waited for at once; seconds since 1970."""
+
+    def whole_at(store: Store) -> float:
+        begun = time.time()
+        return begun + store.wait_until_whole(seconds)
+
+    with ThreadPoolExecutor(len(stores)) as pool:
+        return dict(zip(stores, pool.map(whole_at, stores), strict=True))
 
 
 def _wait_for_clients(clients: Sequence[Writing], fault: Fault, since: float, seconds: float) -> None:
