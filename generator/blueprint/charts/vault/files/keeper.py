@@ -5,7 +5,8 @@ Every second it looks at its own Vault. What it does depends on what that is:
   not initialised  (seal kubernetesSecret, first pod only) it is initialised: first the Secret is marked, which proves
              that it can be written; the answer lies in the pod's memory until it is in the Secret. Never where the
              Secret holds keys already, or the storage anything
-  sealed     (seal kubernetesSecret) it is unsealed with the Secret's key
+  sealed     (seal kubernetesSecret) it is unsealed with the Secret's key. What an initialisation left behind that was
+             cut short before anybody could have had its key is removed, and it is done again
   standby    the active node is watched. Where it is gone or sealed for HOLDER_GONE_SECONDS, its lock in Consul is
              given back; otherwise nobody could be active before the lock's session ends, half a minute and more.
              This is safe: Vault writes only while its session holds the lock (Consul checks that with each write)
@@ -38,8 +39,9 @@ CONSUL_TOKEN = Path("/etc/custos/consul-token/vault-token")
 # In memory: the answer to the initialisation, until it is in the Secret.
 KEYS = Path("/run/custos/init.json")
 LOCK = "kv/vault/core/lock"
-# Without it Vault counts as not initialised, and has given nobody a key.
-SEAL_CONFIGURATION = "vault/core/seal-config"
+# Written when Vault is unsealed for the first time, by the initialisation itself before it answers (Initialize in
+# Vault's vault/init.go): where it is missing, nobody was ever given a key.
+FIRST_UNSEALING = "vault/core/mounts"
 ACTIVE_LABEL = "vault-active"
 ROUND_SECONDS = 1
 HOLDER_GONE_SECONDS = 4
@@ -92,6 +94,13 @@ def vaults_process() -> int | None:
     return None
 
 
+def stop_vault() -> None:
+    """Kill the own Vault, so that it writes nothing more and remembers nothing; its container starts again."""
+    process = vaults_process()
+    if process is not None:
+        os.kill(process, signal.SIGKILL)
+
+
 def initialise(name: str) -> None:
     """Initialise Vault, once for ever. Raises Halt where it might have been before."""
     there = cluster.secret(name)
@@ -114,21 +123,21 @@ def initialise(name: str) -> None:
     print("Vault is initialised", flush=True)
 
 
-def clear_half_done(name: str) -> None:
-    """Remove what an initialisation of ours left behind that Consul cut short, so that it can be done again.
+def may_begin_again(secret: dict[str, str], keys: list[str]) -> bool:
+    """Whether what an initialisation of ours left in Consul (`keys`) can go: nobody has a key to it."""
+    ours = secret.get("state") == "initialising" and "unseal-key" not in secret
+    unused = FIRST_UNSEALING not in keys and all(key.startswith("vault/core/") for key in keys)
+    return ours and unused and bool(keys)
 
-    It never came to its end, hence never to an answer, where there is no seal configuration: nobody has a key to what
-    lies there, and Vault itself can do nothing with it.
-    """
-    there = cluster.secret(name)
-    if there.get("state") != "initialising" or "unseal-key" in there or KEYS.is_file():
+
+def clear_half_done(name: str) -> None:
+    """Remove what an initialisation of ours left behind that Consul cut short, so that it can be done again."""
+    if KEYS.is_file():
         return
-    keys = keys_in_storage()
-    if SEAL_CONFIGURATION in keys or not all(key.startswith("vault/core/") for key in keys):
-        return
-    for key in keys:
-        consul("DELETE", f"kv/{key}")
-    if keys:
+    if may_begin_again(cluster.secret(name), keys := keys_in_storage()):
+        stop_vault()  # where an initialisation is still under way it ends here
+        for key in keys:
+            consul("DELETE", f"kv/{key}")
         print(f"removed what an initialisation left behind that was cut short: {', '.join(keys)}", flush=True)
 
 
@@ -145,19 +154,25 @@ def save_keys(name: str) -> None:
 def unseal(name: str) -> None:
     """Unseal the own Vault with the Secret's key. Raises Halt where there is none."""
     there = cluster.secret(name)
-    if "unseal-key" not in there:
+    if "unseal-key" in there:
+        vault("PUT", "sys/unseal", body={"key": there["unseal-key"]})
+        print("unsealed", flush=True)
+    elif there.get("state") != "initialising":
+        raise Halt(f"Vault is sealed and Secret {name} holds no unseal-key. Restore the Secret from a backup")
+    elif keys := keys_in_storage():
         raise Halt(
-            f"Vault is sealed and Secret {name} holds no unseal-key."
+            f"Vault is sealed and Secret {name} holds no unseal-key (yet): its initialisation is under way, or was cut"
+            " short."
             + (
-                " Its initialisation was cut short after its beginning (Consul lost its leader, or the pod ended):"
-                " nobody has the key, and nothing is in this Vault yet. Remove it from Consul (consul kv delete"
-                " -recurse vault/) and delete Vault's pods, which remember; it is initialised anew"
-                if there.get("state") == "initialising"
-                else " Restore the Secret from a backup"
+                " It had come so far that somebody may have its key. If nobody has, Vault holds nothing yet: remove it"
+                " from Consul (consul kv delete -recurse vault/), and it is initialised anew"
+                if FIRST_UNSEALING in keys
+                else " It is done again by itself"
             )
         )
-    vault("PUT", "sys/unseal", body={"key": there["unseal-key"]})
-    print("unsealed", flush=True)
+    else:
+        stop_vault()
+        print("Vault remembered an initialisation that was cut short, and was started anew", flush=True)
 
 
 class Holder:
@@ -211,7 +226,7 @@ class Keeper:
         self._labels_at = 0.0
         self._calm = 0
         self._first = os.environ["POD_NAME"] == os.environ["PODS"].split()[0]
-        self._initialised = False
+        self._was_unsealed = False
         self._holder = Holder()
         self._secret = os.environ["SECRET"]
 
@@ -220,10 +235,10 @@ class Keeper:
         self._take_over_certificate()
         if BY_SECRET:
             save_keys(self._secret)
-        if BY_SECRET and self._first and not self._initialised:
+        if BY_SECRET and self._first and not self._was_unsealed:
             clear_half_done(self._secret)
         state = health("https://localhost:8200", seconds=5)
-        self._initialised = bool(state["initialized"])
+        self._was_unsealed = self._was_unsealed or not state["sealed"]
         if not state["initialized"]:
             self._labels_at = 0.0
             if BY_SECRET and self._first:

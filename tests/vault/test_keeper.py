@@ -1,0 +1,35 @@
+"""What Vault's keeper may take away: never what somebody could have a key to."""
+
+from __future__ import annotations
+
+import pytest
+from keeper import may_begin_again
+
+# What Vault 1.18 had written on the lab when Consul lost its leader in the middle of an initialisation.
+CUT_SHORT = [
+    "vault/core/cluster/local/info",
+    "vault/core/hsm/barrier-unseal-keys",
+    "vault/core/keyring",
+    "vault/core/master",
+    "vault/core/seal-config",
+    "vault/core/shamir-kek",
+]
+OURS = {"state": "initialising"}
+
+
+@pytest.mark.parametrize(
+    ("secret", "keys", "may"),
+    [
+        pytest.param(OURS, CUT_SHORT, True, id="cut short, ours"),
+        pytest.param(OURS, CUT_SHORT[2:3], True, id="cut short at once"),
+        pytest.param(OURS, [], False, id="nothing there"),
+        pytest.param(OURS, [*CUT_SHORT, "vault/core/mounts"], False, id="it came to an answer"),
+        pytest.param(OURS, [*CUT_SHORT, "vault/logical/1/secret"], False, id="somebody's secret"),
+        pytest.param({}, CUT_SHORT, False, id="another's initialisation"),
+        pytest.param({"state": "initialised", "unseal-key": "k"}, CUT_SHORT, False, id="its key is there"),
+        pytest.param({"state": "initialising", "unseal-key": "k"}, CUT_SHORT, False, id="its key came"),
+        pytest.param({"state": "initialised"}, CUT_SHORT, False, id="its key was lost"),
+    ],
+)
+def test_only_what_nobody_has_a_key_to_is_begun_again(secret: dict[str, str], keys: list[str], may: bool) -> None:
+    assert may_begin_again(secret, keys) is may
