@@ -218,12 +218,14 @@ def test_a_new_key_is_added_and_the_old_ones_stay(cluster: Cluster) -> None:
     assert len(cluster.data("custos-mysql-users")["new"]) == 20
 
 
-def test_what_an_operator_made_is_kept(cluster: Cluster, wanted: list[Object]) -> None:
-    own = {"tls.crt": "bWluZQ==", "tls.key": "bWluZQ=="}
-    body = {"metadata": {"name": "tls-services-secret"}, "type": "kubernetes.io/tls", "data": own}
+def test_what_an_operator_made_is_kept(cluster: Cluster, wanted: list[Object], tmp_path: Path) -> None:
+    made = load_script().make_authority({"commonName": "mine", "days": 30}, tmp_path)
+    own = {"tls.crt": made["ca.crt"], "tls.key": made["ca.key"]}
+    data = {key: base64.b64encode(value).decode() for key, value in own.items()}
+    body = {"metadata": {"name": "tls-services-secret"}, "type": "kubernetes.io/tls", "data": data}
     cluster.core.create_namespaced_secret(cluster.namespace, body)
     assert cluster.run(wanted) == 0
-    assert cluster.data("tls-services-secret") == {"tls.crt": b"mine", "tls.key": b"mine"}
+    assert cluster.data("tls-services-secret") == own
 
 
 def test_certificates_are_signed_by_the_authority_and_bear_their_names(
@@ -305,6 +307,78 @@ def test_a_volume_with_its_secret_is_fine(cluster: Cluster, wanted: list[Object]
     assert cluster.run(wanted) == 0
     claim(cluster, guarded(wanted)["volumes"][0])
     assert cluster.run(wanted) == 0
+
+
+def change(cluster: Cluster, name: str, data: dict[str, bytes]) -> None:
+    body = {"data": {key: base64.b64encode(value).decode() for key, value in data.items()}}
+    cluster.core.patch_namespaced_secret(name, cluster.namespace, body)
+
+
+def held(wanted: list[Object]) -> list[tuple[str, str]]:
+    """Secret and key of what only the volumes hold besides."""
+    return [(entry["name"], key) for entry in wanted for key in entry.get("held", ())]
+
+
+def test_what_only_the_volumes_hold_is_known(wanted: list[Object]) -> None:
+    mysql = [("custos-mysql-admin", f"{account}-password") for account in ("root", "replication", "agent")]
+    assert held(wanted) == [*mysql, ("custos-vault-unseal", "unseal-key")]
+
+
+def test_a_wrong_password_is_caught_before_anything_restarts(
+    cluster: Cluster, wanted: list[Object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.run(wanted)
+    change(cluster, "custos-vault-unseal", {"unseal-key": b"made by Vault"})
+    cluster.run(wanted)
+    former = cluster.everything()
+    for name, key in held(wanted):
+        change(cluster, name, {key: b"wrong"})
+    cluster.core.delete_namespaced_secret("custos-kafka-tls", cluster.namespace)
+    edited = cluster.everything()
+    assert cluster.run(wanted) == 2
+    message = capsys.readouterr().err
+    for name, key in held(wanted):
+        assert f"Secret {name}: {key} is not what the volumes were written with" in message
+        assert f"kubectl annotate secret {name} custos-platform/sha256-of-{key}-" in message
+    assert "wrong" not in message
+    assert cluster.everything() == edited, "nothing is made before all is decided"
+
+    for name, key in held(wanted):
+        change(cluster, name, {key: former[name][1][key]})
+    assert cluster.run(wanted) == 0, "the former ones are fine"
+
+
+def test_a_change_that_was_meant_is_taken_for_the_new_truth(cluster: Cluster, wanted: list[Object]) -> None:
+    cluster.run(wanted)
+    name, key = held(wanted)[0]
+    change(cluster, name, {key: b"another"})
+    without = {"metadata": {"annotations": {f"custos-platform/sha256-of-{key}": None}}}
+    cluster.core.patch_namespaced_secret(name, cluster.namespace, without)
+    assert cluster.run(wanted) == 0
+    change(cluster, name, {key: b"a third"})
+    assert cluster.run(wanted) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("custos-mysql-tls", "tls.key", "of another"),
+        ("custos-mysql-tls", "tls.crt", "no certificate"),
+        ("custos-ca", "ca.key", "of another"),
+    ],
+)
+def test_a_key_that_does_not_fit_its_certificate_is_caught(
+    cluster: Cluster, wanted: list[Object], name: str, key: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.run(wanted)
+    other = cluster.data("custos-kafka-tls")["tls.key"]
+    change(cluster, name, {key: other if value == "of another" else value.encode()})
+    assert cluster.run(wanted) == 2
+    message = capsys.readouterr().err
+    assert (
+        f"Secret {name}: {key.partition('.')[0]}.key and {key.partition('.')[0]}.crt do not belong together" in message
+    )
+    assert "PRIVATE" not in message
 
 
 def test_an_authority_that_is_gone_is_not_replaced_behind_those_it_signed(

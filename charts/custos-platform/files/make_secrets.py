@@ -10,8 +10,12 @@ What is there is never changed. Argument: a JSON file with a list of entries. Ea
                                   tls.crt, tls.key, ca.crt, signed by the authority of that name
   truststore: {authority}         ca.crt, password, truststore.p12 (the authority alone) and public.p12
                                   (with the public CAs of this image too), as Java reads them
-and perhaps `volumes`: claims whose data was written with this Secret. If one exists and the Secret does not,
-a new one would lock the data up.
+and perhaps
+  volumes: [CLAIM]                claims whose data was written with this Secret. If one exists and the Secret does
+                                  not, a new one would lock the data up
+  held: [KEY]                     keys that the volumes hold too, and that nobody takes over when they change: the
+                                  sum of each is kept as an annotation, and one that no longer fits is refused
+                                  before anything is restarted
 
 Environment: NAMESPACE, RELEASE. Exit codes: 0 everything is there, 2 a person has to decide, 1 anything that
 may pass by itself. No secret is printed, and none is on a command line: openssl reads keys from files in
@@ -21,6 +25,7 @@ memory and passwords from its environment.
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
 import json
 import os
@@ -41,6 +46,8 @@ from typing import Any
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 PUBLIC_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 MANAGER = "custos-platform-secrets"
+# Annotation, before the key's name: the sum of the value that the volumes hold. Who can read it can read the value too.
+SUM = "custos-platform/sha256-of-"
 # Network policies and a starting API server may need a while before the first answer.
 API_PATIENCE_SECONDS = 120
 REQUEST_SECONDS = 10
@@ -77,6 +84,11 @@ class Api:
     def add(self, name: str, version: str, data: Data) -> bool:
         """Set keys of the Secret of exactly this resource version. False where somebody was quicker."""
         patch = {"metadata": {"resourceVersion": version}, "data": _encoded(data)}
+        return self._call("PATCH", f"secrets/{name}", patch, conflict_is_none=True) is not None
+
+    def annotate(self, name: str, version: str, annotations: dict[str, str]) -> bool:
+        """Set annotations of the Secret of exactly this resource version. False where somebody was quicker."""
+        patch = {"metadata": {"resourceVersion": version, "annotations": annotations}}
         return self._call("PATCH", f"secrets/{name}", patch, conflict_is_none=True) is not None
 
     def _call(
@@ -256,18 +268,37 @@ class Keeper:
             raise Refusal("\n".join(refusals))
         for entry in self._wanted:
             self._keep(entry)
+            self._remember(entry)
 
     def _refusals(self, entry: dict[str, Any], there: dict[str, dict[str, Any] | None]) -> list[str]:
         name = entry["name"]
         if there[name] is None:
             return [*self._locked_volumes(entry), *self._orphans(entry, there)]
-        present = set(decoded(there[name]))
-        missing = sorted(_fixed_keys(entry) - present)
-        if not missing:
-            return []
+        present = decoded(there[name])
+        missing = sorted(_fixed_keys(entry) - present.keys())
+        if missing:
+            return [
+                f"Secret {name} exists, but lacks {', '.join(missing)}.\n"
+                "  Complete it, or delete it so that a whole one is made."
+            ]
+        if mismatch := _mismatch(present):
+            return [
+                f"Secret {name}: {mismatch}.\n"
+                "  Put back what belongs together; or delete the Secret, and a certificate is made anew."
+            ]
+        return self._changed(entry, there[name])
+
+    @staticmethod
+    def _changed(entry: dict[str, Any], secret: dict[str, Any] | None) -> list[str]:
+        """Values that are not what the volumes hold: a pod that restarts with one would not come back."""
+        sums = sums_kept(secret)
+        changed = [key for key, value in held(entry, secret).items() if sums.get(key, sum_of(value)) != sum_of(value)]
         return [
-            f"Secret {name} exists, but lacks {', '.join(missing)}.\n"
-            "  Complete it, or delete it so that a whole one is made."
+            f"Secret {entry['name']}: {key} is not what the volumes were written with, and nobody takes over another."
+            " Nothing has been restarted.\n"
+            "  Put the former value back. Only if the store has the new one already (docs/operating.md):\n"
+            f"  kubectl annotate secret {entry['name']} {SUM}{key}-"
+            for key in changed
         ]
 
     def _locked_volumes(self, entry: dict[str, Any]) -> list[str]:
@@ -317,6 +348,15 @@ class Keeper:
                 print(f"{name}: added {', '.join(sorted(data))}")
                 return
             print(f"{name}: somebody changed it at the same moment, looking again")
+
+    def _remember(self, entry: dict[str, Any]) -> None:
+        """Keep the sums of what the volumes hold."""
+        while True:
+            secret = self._api.secret(entry["name"])
+            sums = sums_kept(secret)
+            new = {SUM + key: sum_of(value) for key, value in held(entry, secret).items() if key not in sums}
+            if not new or secret is None or self._api.annotate(entry["name"], secret["metadata"]["resourceVersion"], new):
+                return
 
     def _missing(self, entry: dict[str, Any], present: Data) -> Data:
         if "keys" in entry:
@@ -390,6 +430,40 @@ def made_by_us(secret: dict[str, Any]) -> bool:
     """Whether this script made the Secret, and not an operator or another program."""
     labels = secret["metadata"].get("labels") or {}
     return bool(labels.get("app.kubernetes.io/managed-by") == MANAGER)
+
+
+def held(entry: dict[str, Any], secret: dict[str, Any] | None) -> Data:
+    """Those of the Secret's values that the volumes hold too."""
+    return {key: value for key, value in decoded(secret).items() if key in entry.get("held", ())}
+
+
+def sums_kept(secret: dict[str, Any] | None) -> dict[str, str]:
+    """The sums that the Secret's annotations keep, by key."""
+    annotations = ((secret or {}).get("metadata", {})).get("annotations") or {}
+    return {name.removeprefix(SUM): value for name, value in annotations.items() if name.startswith(SUM)}
+
+
+def sum_of(value: bytes) -> str:
+    """What an annotation keeps of a value."""
+    return hashlib.sha256(value).hexdigest()
+
+
+def _mismatch(present: Data) -> str:
+    """Why certificate and key of a Secret cannot be used together; empty where they can, or where there are none."""
+    for certificate, key in (("tls.crt", "tls.key"), ("ca.crt", "ca.key")):
+        if not {certificate, key} <= present.keys():
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            for name in (certificate, key):
+                (Path(folder) / name).write_bytes(present[name])
+            try:
+                # A key with a password must not be asked for at a terminal.
+                ssl.create_default_context().load_cert_chain(
+                    Path(folder) / certificate, Path(folder) / key, password=lambda: b""
+                )
+            except (OSError, ValueError) as error:
+                return f"{key} and {certificate} do not belong together, or are no PEM ({error})"
+    return ""
 
 
 def _fixed_keys(entry: dict[str, Any]) -> set[str]:

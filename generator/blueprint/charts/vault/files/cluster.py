@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,10 @@ from typing import Any
 from web import call
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+# As the Secrets Job keeps it (make_secrets.py): what the key must be still when the next upgrade begins.
+SUM = "custos-platform/sha256-of-"
 
 
 class Denied(Exception):
@@ -41,10 +46,11 @@ def secret(name: str) -> dict[str, str]:
     return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
 
-def change_secret(name: str, changes: dict[str, str | None]) -> None:
-    """Set these keys of the Secret; None removes one."""
+def change_secret(name: str, changes: dict[str, str | None], held: tuple[str, ...] = ()) -> None:
+    """Set these keys of the Secret; None removes one. Of those in `held` the sum is kept as an annotation."""
     data = {key: None if value is None else base64.b64encode(value.encode()).decode() for key, value in changes.items()}
-    ask("PATCH", f"secrets/{name}", {"data": data})
+    sums = {SUM + key: hashlib.sha256((changes[key] or "").encode()).hexdigest() for key in held}
+    ask("PATCH", f"secrets/{name}", {"metadata": {"annotations": sums}, "data": data})
 
 
 def strip_label(pod: str, label: str, value: str, instead: str) -> bool:

@@ -146,7 +146,7 @@ def save_keys(name: str) -> None:
     if KEYS.is_file():
         made = json.loads(KEYS.read_text(encoding="utf-8"))
         changes = {"unseal-key": made["keys_base64"][0], "root-token": made["root_token"], "state": "initialised"}
-        cluster.change_secret(name, changes)
+        cluster.change_secret(name, changes, held=("unseal-key",))
         KEYS.unlink()
         print(f"its key is in Secret {name}", flush=True)
 

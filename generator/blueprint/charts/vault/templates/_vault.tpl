@@ -60,6 +60,7 @@ make Secrets. One that is made anew harms nothing: the keeper then asks for the 
 - name: {{ include "vault.unsealSecret" $root }}
   keys:
     state: {text: new}
+  held: [unseal-key]
 {{- end }}
 {{- end -}}
 
