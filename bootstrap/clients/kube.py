@@ -106,10 +106,10 @@ class Kube:
         """Make the object as `manifest` says, taking over fields that others set by hand."""
         self._apply(manifest, dry_run=False)
 
-    def delete(self, path: str) -> bool:
-        """Delete the object at the API `path` with all that it owns; False where there was none."""
+    def delete(self, path: str, propagation: str = "Background") -> bool:
+        """Delete the object at the API `path` with all that it owns (Orphan: without); False where there was none."""
         try:
-            self._call("DELETE", path, body={"propagationPolicy": "Background"})
+            self._call("DELETE", path, body={"propagationPolicy": propagation})
         except NotYet:
             return False
         return True

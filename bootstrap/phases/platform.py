@@ -15,6 +15,7 @@ from bootstrap.errors import NotYet, Problem
 from bootstrap.inventory import Inventory
 from bootstrap.objects import WORKLOADS, ApplyObjects
 from bootstrap.steps import Change, Phase, Step
+from bootstrap.volumes import GrowVolumes
 from bootstrap.workloads import Trouble, troubles, unready_workloads
 
 # Seconds after which an operation that Helm takes to be under way is taken for one that was cut off.
@@ -22,10 +23,15 @@ ABANDONED = 15 * 60
 
 
 def phase(_inventory: Inventory, _engine: Engine) -> Phase:
-    """Namespace, release, pods."""
+    """Namespace, volumes, release, pods."""
     return Phase(
         "platform",
-        [ApplyObjects("namespace", manifests.namespace), InstallRelease("release"), PodsReady("pods are ready")],
+        [
+            ApplyObjects("namespace", manifests.namespace),
+            GrowVolumes("volumes"),
+            InstallRelease("release"),
+            PodsReady("pods are ready"),
+        ],
     )
 
 
