@@ -124,6 +124,12 @@ def prod(objects_of: Callable[[Case], list[Object]]) -> list[Object]:
 
 
 @pytest.fixture(scope="session")
+def lab(objects_of: Callable[[Case], list[Object]]) -> list[Object]:
+    """The objects of the lab."""
+    return objects_of(next(case for case in CASES if case.name == "lab"))
+
+
+@pytest.fixture(scope="session")
 def external(objects_of: Callable[[Case], list[Object]]) -> list[Object]:
     """The objects of an installation whose stores are all elsewhere."""
     return objects_of(next(case for case in CASES if case.name == "external"))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 
+from generator import quantity
 from tests.chart.conftest import Case
 from tests.chart.helm import Object, containers, kind, name, pod_templates, selects
 
@@ -48,6 +50,33 @@ def test_names_fit_and_are_unique(objects: list[Object]) -> None:
         assert len(own) <= limit and DNS_LABEL.match(own), name(item)
         assert name(item) not in seen, f"{name(item)} is there twice"
         seen.add(name(item))
+
+
+def requested(template: Object, resource: str) -> Decimal:
+    """What the scheduler reserves for a pod: its containers together, or its largest init container."""
+
+    def of(container: Object) -> Decimal:
+        return quantity.parse(container["resources"]["requests"].get(resource, "0")) or Decimal(0)
+
+    spec = template["spec"]
+    inits = spec.get("initContainers", [])
+    beside = [c for c in inits if c.get("restartPolicy") == "Always"]
+    running = sum(map(of, [*spec["containers"], *beside]), Decimal(0))
+    return max([running, *(of(c) for c in inits if c not in beside)])
+
+
+@pytest.mark.parametrize(("resource", "most"), [("memory", "12Gi"), ("cpu", "2")])
+def test_the_lab_fits_a_small_computer(lab: list[Object], resource: str, most: str) -> None:
+    """All that runs for long, every replica of it."""
+    total = sum(
+        (
+            requested(template, resource) * item["spec"].get("replicas", 1)
+            for item, template in pod_templates(lab)
+            if item["kind"] in LONG_LIVED
+        ),
+        Decimal(0),
+    )
+    assert 0 < total <= (quantity.parse(most) or 0)
 
 
 def test_container_volume_and_port_names_fit(objects: list[Object]) -> None:
