@@ -110,6 +110,12 @@ def test_it_waits_for_its_database(prod: list[Object]) -> None:
     assert last["command"] == ["/bin/bash", "/etc/custos/config/wait.sh", host, "5432"]
 
 
+def test_an_answered_login_is_on_two_members(prod: list[Object]) -> None:
+    """By default Keycloak does not wait for PostgreSQL's standbys where only sessions are written."""
+    (server,) = find(prod, "Deployment", "custos-keycloak")["spec"]["template"]["spec"]["containers"]
+    assert environment(server)["KC_SPI_CONNECTIONS_JPA__QUARKUS__ASYNC_COMMIT"] == "false"
+
+
 def test_build_and_start_say_the_same(prod: list[Object]) -> None:
     """A start that is told another build option than the build was refuses to run."""
     built, started = environment(container(prod, "build")), env(prod)

@@ -2,7 +2,7 @@
 
 KEYCLOAK_PASSWORD=… python -m tests.clients.keycloak --host custos-keycloak… --user admin --ca /ca.crt
 A number is acknowledged when its login and the refresh have worked, with one retry after a second, as any client does.
-It is there at the end if Keycloak still has its session.
+It is there at the end if Keycloak still has its session. A refresh that is refused counts as an error.
 """
 
 from __future__ import annotations
@@ -71,7 +71,11 @@ class Keycloak:
         timeout = self._options.timeout
         if self._refresh_token:
             form = {"grant_type": "refresh_token", "client_id": "admin-cli", "refresh_token": self._refresh_token}
-            self._token(self._realm, form, timeout)
+            try:
+                self._token(self._realm, form, timeout)
+            except Answer:
+                self._refresh_token = ""  # refused for good: as a user would, log in anew
+                raise
         form = {"grant_type": "password", "client_id": "admin-cli", "username": USER, "password": self._password}
         answer = self._token(self._realm, form, timeout)
         self._refresh_token = str(answer["refresh_token"])

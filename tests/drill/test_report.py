@@ -32,6 +32,7 @@ def outcome(pause: float, lost: int = 0, store: str = "mysql", fault: str = "kil
         ([outcome(8.0), outcome(9.0), outcome(5.0)], (3, 8.0, 9.0, 7, 0, "missed")),
         ([outcome(1.0, lost=2)], (1, 1.0, 1.0, 7, 2, "lost")),
         ([outcome(50.0, fault="wipe")], (1, 50.0, 50.0, None, 0, "")),
+        ([outcome(2.0, store="keycloak")], (1, 2.0, 2.0, None, 0, "missed")),  # two logins were refused
     ],
 )
 def test_a_row_says_median_longest_and_verdict(
@@ -88,4 +89,8 @@ def test_both_files_hold_everything_and_nothing_is_taken_for_markup(tmp_path: Pa
     page = (tmp_path / "report.html").read_text()
     assert "kill -9 of the leader&#39;s process" in page and "not within 420 s" in page
     assert "Connection &lt;refused&gt;" in page and "<refused>" not in page
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "report.html", "report.json"]
+    assert (
+        "| mysql | kill -9 of the leader's process | 1 | 6.0 s | 6.0 s | 7 s | reached |"
+        in (tmp_path / "README.md").read_text()
+    )

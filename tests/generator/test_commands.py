@@ -212,8 +212,7 @@ def test_by_key_and_by_object(small: Sources, tmp_path: Path) -> None:
     chart = render(PROD, tmp_path / "chart", small).chart
     values = tmp_path / "values.yaml"
     values.write_text(
-        "mysql: {replicas: 5, persistence: {storageClass: fast}}\n"
-        "custos: {withoutStores: [smtp, cilogon]}\n"
+        "mysql: {replicas: 5, persistence: {storageClass: fast}}\ncustos: {withoutStores: [smtp, cilogon]}\n"
     )
     assert diff(chart, values, small).as_json() == {
         "keys": [

@@ -78,8 +78,7 @@ def test_umbrella_and_subcharts_agree_on_the_values(chart: Path) -> None:
 def test_the_values_file_is_baked_in(tmp_path: Path) -> None:
     values = tmp_path / "values.yaml"
     values.write_text(
-        "mysql: {replicas: 5, scheduling: {nodeSelector: {disk: fast}}}\n"
-        "custos: {withoutStores: [smtp, cilogon]}\n"
+        "mysql: {replicas: 5, scheduling: {nodeSelector: {disk: fast}}}\ncustos: {withoutStores: [smtp, cilogon]}\n"
     )
     made = load(render(values, tmp_path / "chart").chart, "values.yaml")
     assert made["mysql"]["replicas"] == 5

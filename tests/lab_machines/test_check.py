@@ -23,9 +23,7 @@ def words(lab: Lab, state: Path) -> list[str]:
     return said
 
 
-def test_without_root_nothing_else_is_looked_at(
-    small: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_root_nothing_else_is_looked_at(small: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     first, last = words(small, tmp_path)
     assert first == "the lab needs root, and this is user 1000: run it as root, as with sudo"

@@ -20,9 +20,7 @@ from tests.lab_machines.conftest import Command
         (["status", "--file", "nowhere.yaml"], "nowhere.yaml cannot be read", "--file"),
     ],
 )
-def test_a_mistake_ends_with_1_and_a_remedy(
-    lab: Command, arguments: list[str], what: str, remedy: str
-) -> None:
+def test_a_mistake_ends_with_1_and_a_remedy(lab: Command, arguments: list[str], what: str, remedy: str) -> None:
     done = lab(*arguments)
     assert done.returncode == 1
     assert what in done.stderr
@@ -49,9 +47,7 @@ def test_down_leaves_a_folder_alone_that_is_no_labs(lab: Command, tmp_path: Path
     assert not (tmp_path / "state" / "lock").exists()
 
 
-def test_a_lab_too_large_is_refused_before_anything_is_made(
-    lab: Command, lab_file: Path, tmp_path: Path
-) -> None:
+def test_a_lab_too_large_is_refused_before_anything_is_made(lab: Command, lab_file: Path, tmp_path: Path) -> None:
     lab_file.write_text(lab_file.read_text().replace("256Mi", "900000Gi"))
     done = lab("up")
     assert done.returncode == 1

@@ -105,9 +105,7 @@ def test_any_other_release_is_not_taken_but_built(
 
 
 def test_a_silent_host_is_asked_once(declare: Declare, capfd: pytest.CaptureFixture[str]) -> None:
-    declare(
-        binaries={"probe": "probe", "again": "probe"}, release=release("http://127.0.0.1:1", "{binary}", None)
-    )
+    declare(binaries={"probe": "probe", "again": "probe"}, release=release("http://127.0.0.1:1", "{binary}", None))
     assert run(ensure("probe")) == run(ensure("again")) == "probe v1.2.3\n"
     said = capfd.readouterr().err
     assert said.count("Connection refused") == 1

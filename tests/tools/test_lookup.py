@@ -61,9 +61,7 @@ def test_an_unknown_program_is_answered_with_the_known_ones(declare: Declare) ->
         find("prob")
 
 
-def test_what_is_nowhere_is_built_once_with_its_version(
-    declare: Declare, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_nowhere_is_built_once_with_its_version(declare: Declare, capfd: pytest.CaptureFixture[str]) -> None:
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(ensure, ["probe", "probe"])
     assert first == second == folder(tool_of("probe")) / "probe"

@@ -355,7 +355,11 @@ class Keeper:
             secret = self._api.secret(entry["name"])
             sums = sums_kept(secret)
             new = {SUM + key: sum_of(value) for key, value in held(entry, secret).items() if key not in sums}
-            if not new or secret is None or self._api.annotate(entry["name"], secret["metadata"]["resourceVersion"], new):
+            if (
+                not new
+                or secret is None
+                or self._api.annotate(entry["name"], secret["metadata"]["resourceVersion"], new)
+            ):
                 return
 
     def _missing(self, entry: dict[str, Any], present: Data) -> Data:

@@ -67,11 +67,14 @@ class Writing:
         wait_for(what, lambda: self.progress() > since, seconds=seconds, steady=3)
 
     def finish(self) -> Report:
-        """End the client; its report."""
+        """End the client; its report. Raises AssertionError with what it said where it could not make one."""
         self.store.kubectl("exec", self.name, "--", "sh", "-c", "kill -TERM 1")
         wait_for("the client's report", lambda: self._phase() in ("Succeeded", "Failed"), seconds=240)
-        answer = json.loads(self.store.kubectl("logs", self.name).strip().splitlines()[-1])
-        return Report(**answer)
+        said = self.store.kubectl("logs", self.name).strip()
+        try:
+            return Report(**json.loads(said.rpartition("\n")[2]))
+        except ValueError:
+            raise AssertionError(f"the client of {self.store.name} made no report; it said: {said[-2000:]}") from None
 
     def _phase(self) -> str:
         return str(self.store.cluster.get("pod", self.name, "-n", self.store.namespace)["status"].get("phase"))

@@ -86,6 +86,8 @@ jdbc:postgresql://{{ include "common.urlHost" (include "keycloak.databaseHost" .
 - {name: KC_DB_POOL_INITIAL_SIZE, value: "2"}
 - {name: KC_DB_POOL_MIN_SIZE, value: "2"}
 - {name: KC_DB_POOL_MAX_SIZE, value: {{ .Values.database.poolSize | quote }}}
+# Otherwise Keycloak asks PostgreSQL not to wait for its standbys where only sessions are written: a login that was answered was gone after a fail-over.
+- {name: KC_SPI_CONNECTIONS_JPA__QUARKUS__ASYNC_COMMIT, value: "false"}
 # The replicas find one another by a table of the database and speak TLS with keys that they make themselves (mutual, renewed by themselves).
 - {name: KC_CACHE_STACK, value: jdbc-ping}
 - {name: KC_CACHE_EMBEDDED_MTLS_ENABLED, value: "true"}
