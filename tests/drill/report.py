@@ -1,4 +1,4 @@
-"""The drill's report: report.json for programs, report.html with a time line for each experiment, README.md in short."""
+"""The drill's report: report.json for programs, report.html with a time line of each experiment, README.md in short."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Drill:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the summary; seconds, and numbers that were refused. What is wanted at most is None where nothing is."""
+    """A line of the summary; seconds, and numbers that were refused. `wanted…` is None where nothing is wanted."""
 
     store: str
     fault: str
