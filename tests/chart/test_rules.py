@@ -52,6 +52,16 @@ def test_names_fit_and_are_unique(objects: list[Object]) -> None:
         seen.add(name(item))
 
 
+def test_no_request_is_above_its_limit(objects: list[Object]) -> None:
+    """The API server refuses it, in the middle of an upgrade."""
+    for item, pod in pod_templates(objects):
+        for container in containers(pod):
+            resources = container["resources"]
+            for resource, limit in resources.get("limits", {}).items():
+                asked = quantity.parse(resources.get("requests", {}).get(resource, "0")) or 0
+                assert asked <= (quantity.parse(limit) or 0), f"{name(item)}, {container['name']}: {resource}"
+
+
 def requested(template: Object, resource: str) -> Decimal:
     """What the scheduler reserves for a pod: its containers together, or its largest init container."""
 
