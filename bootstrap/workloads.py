@@ -53,6 +53,11 @@ def _counts(live: Manifest) -> tuple[int, int]:
             # Nodes that are down count as wanted, so that a wait names them.
             wanted = status.get("desiredNumberScheduled", 0)
             return wanted, min(status.get("updatedNumberScheduled", 0), status.get("numberReady", 0))
+        case "Deployment":
+            wanted, updated = live["spec"].get("replicas", 1), status.get("updatedReplicas", 0)
+            # Those of the former version may be the ones that are available, as in `kubectl rollout status`.
+            former = status.get("replicas", 0) - updated
+            return wanted, min(updated, max(0, status.get("availableReplicas", 0) - former))
         case _:
             wanted = live["spec"].get("replicas", 1)
             return wanted, min(status.get("updatedReplicas", 0), status.get("readyReplicas", 0))
