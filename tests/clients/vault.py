@@ -45,8 +45,8 @@ class Secrets:
     def _read(self, key: str) -> int | None:
         """The secret's number; None where Vault lists it and does not know it.
 
-        So it is with a write that was cut off, and not acknowledged: Vault's cache remembers that there was nothing before,
-        while Consul did the write all the same.
+        So it is with a write that was cut off, and not acknowledged: Vault's cache remembers that there was nothing
+        before, while Consul did the write all the same.
         """
         try:
             return int(self._web.ask("GET", f"{self._folder}/{key}", self._headers())["data"]["number"])
