@@ -113,8 +113,8 @@ def test_a_new_password_is_taken_over_and_its_readers_restart(
     assert {name: value for name, value in after.items() if name != key} == {
         n: v for n, v in before.items() if n != key
     }
-    if reader:
-        assert not pods & _pods(cluster, platform, reader), "a pod still has the former password"
+    if reader:  # pods that still have the former password end what they are at
+        wait_for("the former pods to be gone", lambda: not pods & _pods(cluster, platform, reader), seconds=120)
     wait_for("all pods ready", lambda: all(map(is_ready, cluster.pods(platform.namespace))), seconds=600, steady=5)
 
 
