@@ -19,7 +19,7 @@ A peer is one of
   {test: true}              the pods of `helm test`
   {namespace: N, labels: {…}} pods of another namespace
   {host: H}                 a store that is not this release's: an IP address, a Service of another namespace (NAME.NAMESPACE.svc…: all pods of that
-                            namespace), or another host name (any address, for policies know no names)
+                            namespace, at any port), or another host name (any address, for policies know no names)
 */ -}}
 {{- define "common.networkPolicy" -}}
 {{- if .context.Values.global.networkPolicy.enabled -}}
@@ -52,13 +52,23 @@ spec:
     {{- include "common.networkPolicy.api" . | nindent 4 }}
     {{- end }}
     {{- range .egress }}
+    {{- $service := false }}
     - to:
         {{- range .to }}
+        {{- if include "common.networkPolicy.isService" (default "" .host) }}{{ $service = true }}{{ end }}
         {{- include "common.networkPolicy.peer" (dict "context" $.context "peer" .) | nindent 8 }}
         {{- end }}
+      {{- /* Policies see the port of a Service's pods, which only its own namespace knows. */}}
+      {{- if not $service }}
       {{- include "common.networkPolicy.ports" . | nindent 6 }}
+      {{- end }}
     {{- end }}
 {{- end -}}
+{{- end -}}
+
+{{- /* common.networkPolicy.isService: "true" for a host that is a Service of some namespace (NAME.NAMESPACE.svc…). */ -}}
+{{- define "common.networkPolicy.isService" -}}
+{{- if regexMatch "^[^.]+\\.[^.]+\\.svc(\\.|$)" . -}}true{{- end -}}
 {{- end -}}
 
 {{- /*
@@ -73,7 +83,7 @@ common.networkPolicy.peer: one entry of `from:` or `to:`.
 - ipBlock: {cidr: {{ $peer.host }}/32}
 {{- else if contains ":" $peer.host -}}
 - ipBlock: {cidr: "{{ $peer.host }}/128"}
-{{- else if regexMatch "^[^.]+\\.[^.]+\\.svc(\\.|$)" $peer.host -}}
+{{- else if include "common.networkPolicy.isService" $peer.host -}}
 - namespaceSelector:
     matchLabels:
       kubernetes.io/metadata.name: {{ index (splitList "." $peer.host) 1 }}
