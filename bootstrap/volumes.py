@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bootstrap.chart import rendered
-from bootstrap.clients.kube import Kube, Manifest
+from bootstrap.clients.kube import Kube, Manifest, placed
 from bootstrap.context import Context
 from bootstrap.errors import NotYet, Problem
 from bootstrap.steps import Change, Step
@@ -90,13 +90,12 @@ def _growths(context: Context) -> list[Growth]:
     growths: list[Growth] = []
     for wanted in context.helm.template(platform.release, platform.namespace, chart.folder):
         if wanted["kind"] == "StatefulSet":
-            placed = {**wanted, "metadata": {"namespace": platform.namespace, **wanted["metadata"]}}
-            path = kube.path(placed)
+            path = kube.path(placed(wanted, platform.namespace))
             try:
                 live = kube.get(path)
             except NotYet:
                 continue
-            growths += _compared(kube, path, live, placed)
+            growths += _compared(kube, path, live, wanted)
     return growths
 
 

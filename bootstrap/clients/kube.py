@@ -185,6 +185,11 @@ class Kube:
         )
 
 
+def placed(manifest: Manifest, namespace: str) -> Manifest:
+    """The manifest as Helm installs it: in `namespace`, where it names none itself."""
+    return {**manifest, "metadata": {"namespace": namespace, **manifest["metadata"]}}
+
+
 def title(manifest: Manifest) -> str:
     """Kind and name, as messages call an object."""
     metadata = manifest["metadata"]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bootstrap import images, manifests
 from bootstrap.chart import rendered
 from bootstrap.clients.helm import Manifest, Release
-from bootstrap.clients.kube import readable, title
+from bootstrap.clients.kube import placed, readable, title
 from bootstrap.context import Context
 from bootstrap.engines import Engine
 from bootstrap.errors import NotYet, Problem
@@ -134,11 +134,7 @@ class PodsReady(Step):
 
 def workloads(release: Release, namespace: str) -> list[Manifest]:
     """The release's Deployments, StatefulSets and DaemonSets."""
-    return [_in(found, namespace) for found in release.objects if found["kind"] in WORKLOADS]
-
-
-def _in(manifest: Manifest, namespace: str) -> Manifest:
-    return {**manifest, "metadata": {"namespace": namespace, **manifest["metadata"]}}
+    return [placed(found, namespace) for found in release.objects if found["kind"] in WORKLOADS]
 
 
 def _gone(context: Context, found: Release) -> list[str]:
@@ -146,11 +142,11 @@ def _gone(context: Context, found: Release) -> list[str]:
     namespace = context.inventory.platform.namespace
     gone, lists = [], {}
     for manifest in found.objects:
-        placed = _in(manifest, namespace)
-        folder = context.kube.path(placed).rpartition("/")[0]
+        there = placed(manifest, namespace)
+        folder = context.kube.path(there).rpartition("/")[0]
         if folder not in lists:
             lists[folder] = {item["metadata"]["name"] for item in context.kube.items(folder)}
-        if placed["metadata"]["name"] not in lists[folder]:
+        if there["metadata"]["name"] not in lists[folder]:
             gone.append(title(manifest))
     return gone
 

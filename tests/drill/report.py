@@ -79,11 +79,11 @@ class Row:
 def write(drill: Drill, folder: Path = FOLDER) -> None:
     """Write the files; the old ones stay until the new ones are whole."""
     folder.mkdir(parents=True, exist_ok=True)
-    data = as_json(drill)
+    data, rows, lines = as_json(drill), summary(drill.outcomes), [timeline(outcome) for outcome in drill.outcomes]
     texts = {
         "report.json": json.dumps(data, indent=1) + "\n",
-        "report.html": page("report.html.j2", drill, data),
-        "README.md": page("README.md.j2", drill, data),
+        "report.html": page("report.html.j2", data=data, rows=rows, titles=FAULTS, lines=lines, width=WIDTH),
+        "README.md": page("README.md.j2", data=data, rows=rows, titles=FAULTS),
     }
     for name, text in texts.items():
         fresh = folder / f".{name}"
@@ -149,7 +149,7 @@ def summary(outcomes: list[Outcome]) -> list[Row]:
     ]
 
 
-def page(template: str, drill: Drill, data: dict[str, Any]) -> str:
+def page(template: str, **shown: object) -> str:
     """A page of the report; the HTML needs no other file."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
@@ -158,9 +158,7 @@ def page(template: str, drill: Drill, data: dict[str, Any]) -> str:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    lines = [timeline(outcome) for outcome in drill.outcomes]
-    shown = environment.get_template(template)
-    return shown.render(data=data, rows=summary(drill.outcomes), lines=lines, titles=FAULTS, width=WIDTH)
+    return environment.get_template(template).render(**shown)
 
 
 def timeline(outcome: Outcome) -> dict[str, Any]:

@@ -69,6 +69,10 @@ class Cluster:
         """`kubectl get … -o json`, parsed."""
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
+    def secret(self, name: str, namespace: str) -> dict[str, str]:
+        """What the Secret holds, each value in base64."""
+        return dict(self.get("secret", name, "-n", namespace)["data"])
+
     def pods(self, namespace: str, selector: str = "") -> list[dict[str, Any]]:
         """The pods of `namespace` that `selector` picks."""
         return list(self.get("pods", "-n", namespace, *(["-l", selector] if selector else []))["items"])

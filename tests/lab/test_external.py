@@ -62,7 +62,7 @@ def test_a_release_with_stores_elsewhere(cluster: Cluster, values: Path) -> None
     assert [pod["metadata"]["name"] for pod in pods if not is_ready(pod)] == []
     # Each service says itself what it reaches: that is used, not only connected to.
     said = cluster.helm("test", RELEASE, "-n", NAMESPACE, "--logs", "--timeout", "10m", seconds=700)
-    for store in ("mysql", "keycloak", "vault", "kafka"):
+    for store in ("database", "keycloak", "vault", "kafka"):
         assert store in said, said
 
 
@@ -100,8 +100,7 @@ def _secrets(cluster: Cluster, platform: Platform) -> list[dict[str, Any]]:
     """Copies of the first release's Secrets, under the names that values/external.yaml gives them."""
 
     def data(name: str) -> dict[str, str]:
-        found: dict[str, str] = cluster.get("secret", f"{platform.release}-{name}", "-n", platform.namespace)["data"]
-        return found
+        return cluster.secret(f"{platform.release}-{name}", platform.namespace)
 
     trust = data("truststore")
     mysql_ca = {

@@ -16,6 +16,7 @@ import tools
 from bootstrap.inventory import Inventory, Platform
 from tests.lab.cluster import Cluster, is_ready, run, wait_for
 from tests.lab.conftest import ROOT
+from tests.lab.stores.base import Pod
 
 pytestmark = pytest.mark.drill
 
@@ -28,7 +29,7 @@ def platform(inventory: Inventory) -> Platform:
 
 def data(cluster: Cluster, platform: Platform, name: str) -> dict[str, bytes]:
     """What a Secret of the release holds."""
-    found = cluster.get("secret", f"{platform.release}-{name}", "-n", platform.namespace)["data"]
+    found = cluster.secret(f"{platform.release}-{name}", platform.namespace)
     return {key: base64.b64decode(value) for key, value in found.items()}
 
 
@@ -87,11 +88,9 @@ def _wait_for_certificate(pod: str, port: int, wanted: bytes) -> None:
     wait_for(f"the new certificate of {pod}", lambda: served(port) == wanted, seconds=240)
 
 
-def _serves(pod: dict[str, object], port: int) -> bool:
+def _serves(pod: Pod, port: int) -> bool:
     """Whether one of its containers has this port."""
-    spec = pod["spec"]
-    assert isinstance(spec, dict)
-    return any(p.get("containerPort") == port for c in spec["containers"] for p in c.get("ports", ()))
+    return any(p.get("containerPort") == port for c in pod["spec"]["containers"] for p in c.get("ports", ()))
 
 
 @pytest.mark.parametrize(

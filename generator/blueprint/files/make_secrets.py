@@ -351,7 +351,7 @@ class Keeper:
 
     def _remember(self, entry: dict[str, Any]) -> None:
         """Keep the sums of what the volumes hold."""
-        while True:
+        while entry.get("held"):
             secret = self._api.secret(entry["name"])
             sums = sums_kept(secret)
             new = {SUM + key: sum_of(value) for key, value in held(entry, secret).items() if key not in sums}
