@@ -22,7 +22,7 @@ import pg_cluster
 import pg_members
 
 CONNECT_SECONDS = 1.0
-PAUSE_SECONDS = 1.0
+ROUND_SECONDS = 1.0
 SILENCE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN}
 
 
@@ -86,9 +86,11 @@ def watch(patience: float, heartbeat: Callable[[], None]) -> None:
     waiting = Patience(patience, Lock.read)
     me = os.environ["POD_NAME"]
     leader: dict[str, Any] | None = None
+    round_began = time.monotonic()
     while True:
         heartbeat()
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(max(0.0, round_began + ROUND_SECONDS - time.monotonic()))
+        round_began = time.monotonic()
         try:
             leader = pg_members.leader_of(pg_api.ask("GET", "/cluster", seconds=2)["members"]) or leader
         except pg_api.ApiError:

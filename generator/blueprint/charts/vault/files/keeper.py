@@ -7,9 +7,7 @@ Every second it looks at its own Vault. What it does depends on what that is:
              Secret holds keys already, or the storage anything
   sealed     (seal kubernetesSecret) it is unsealed with the Secret's key. What an initialisation left behind that was
              cut short before anybody could have had its key is removed, and it is done again
-  standby    the active node is watched. Where it is gone or sealed for HOLDER_GONE_SECONDS, its lock in Consul is
-             given back; otherwise nobody could be active before the lock's session ends, half a minute and more.
-             This is safe: Vault writes only while its session holds the lock (Consul checks that with each write)
+  standby    the active node is watched; where it is gone or sealed, its lock is given back (holder.py says why)
   active     the other pods lose the label that clients find the active one by; mounts, policies and logins are made
              as wanted; the root token of the initialisation is revoked and forgotten
 
@@ -26,10 +24,10 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import cluster
 import setup
+from holder import SILENT, Health, Holder, Step
 from setup import AUTHORITY, WANTED, Refused, Unfit, vault
 from web import Answer, call
 
@@ -44,9 +42,6 @@ LOCK = "kv/vault/core/lock"
 FIRST_UNSEALING = "vault/core/mounts"
 ACTIVE_LABEL = "vault-active"
 ROUND_SECONDS = 1
-HOLDER_GONE_SECONDS = 4
-# A node that has just taken the lock is a standby for a while. Nobody is for so long.
-HOLDER_IDLE_SECONDS = 30
 LABELS_EVERY_SECONDS = 10
 # So often in a row Vault and Consul must have answered before Vault is initialised, which takes many writes.
 CALM_ROUNDS = 5
@@ -58,19 +53,19 @@ class Halt(Exception):
     """Something that only a person can decide."""
 
 
-def health(address: str, seconds: float) -> dict[str, Any]:
-    """{initialized, sealed, standby} of the Vault at this address. Raises OSError where it does not say."""
+def health(address: str, seconds: float) -> Health:
+    """What the Vault at this address says of itself. Raises OSError where it does not."""
     states = "standbyok=true&perfstandbyok=true&sealedcode=200&uninitcode=200"
     answer = call("GET", f"{address}/v1/sys/health?{states}", AUTHORITY, seconds=seconds)
     if not answer.fine or not isinstance(answer.body, dict):
         raise OSError(f"{address} answers {answer}")
-    return answer.body
+    return Health(*(bool(answer.body.get(key)) for key in Health._fields))
 
 
-def consul(method: str, path: str, body: bytes | None = None) -> Answer:
+def consul(method: str, path: str, body: bytes | None = None, seconds: float = 5) -> Answer:
     """Ask Consul with Vault's own token. Raises OSError without an answer."""
     headers = {"X-Consul-Token": CONSUL_TOKEN.read_text(encoding="utf-8").strip()}
-    return call(method, f"{os.environ['CONSUL']}/v1/{path}", CONSUL_AUTHORITY, headers, body)
+    return call(method, f"{os.environ['CONSUL']}/v1/{path}", CONSUL_AUTHORITY, headers, body, seconds)
 
 
 def keys_in_storage() -> list[str]:
@@ -175,46 +170,39 @@ def unseal(name: str) -> None:
         print("Vault remembered an initialisation that was cut short, and was started anew", flush=True)
 
 
-class Holder:
-    """The node that holds the lock, as this standby sees it."""
+class Watch:
+    """A standby's watch over the active node."""
 
     def __init__(self) -> None:
-        self._session = ""
-        self._gone_since: float | None = None
-        self._idle_since: float | None = None
-        self._was_active = False
+        self._holder = Holder()
+        self._address = ""
 
-    def watch(self) -> None:
-        """Look at the active node once; give its lock back where it is surely gone. Raises OSError, Refused."""
-        address = vault("GET", "sys/leader").get("leader_address")
-        answer = consul("GET", LOCK)
+    def round(self) -> None:
+        """Look once and do what is due. Raises OSError, Refused."""
+        # First, and whatever Consul says: its leader may have died with this node.
+        if self._address:
+            asked = time.monotonic()
+            try:
+                state = health(self._address, seconds=2)
+            except OSError:
+                state = SILENT
+            self._holder.answers(state, asked)
+        answer = consul("GET", LOCK, seconds=3)
+        if answer.status not in (200, 404):
+            raise OSError(f"Consul answers {answer}")
         entry = answer.body[0] if answer.fine and answer.body else {}
         session = entry.get("Session", "")
-        if session != self._session:
-            self._session, self._gone_since, self._idle_since, self._was_active = session, None, None, False
-        if not session or not address:
-            return
-        now = time.monotonic()
-        try:
-            state = health(address, seconds=2)
-        except OSError:
-            state = {"sealed": True, "standby": True}
-        if not state["sealed"] and not state["standby"]:
-            self._gone_since = self._idle_since = None
-            self._was_active = True
-            return
-        # One that was active under this session and no longer is has lost it, whatever Consul still says.
-        if (state["sealed"] or self._was_active) and self._gone_since is None:
-            self._gone_since = now
-        if self._idle_since is None:
-            self._idle_since = now
-        gone = self._gone_since is not None and now - self._gone_since >= HOLDER_GONE_SECONDS
-        if gone or now - self._idle_since >= HOLDER_IDLE_SECONDS:
+        if session != self._holder.session or not self._address:
+            self._address = vault("GET", "sys/leader").get("leader_address", "") if session else ""
+        step = self._holder.holds(session, time.monotonic())
+        if step is Step.RELEASE:
             value = base64.b64decode(entry.get("Value") or "")
             # Consul sets the flags of a key with each write, and Vault takes no lock that lacks those of its library.
-            released = consul("PUT", f"{LOCK}?release={session}&flags={entry.get('Flags', 0)}", value)
-            print(f"{address} held the lock and is gone; giving it back is answered by {released}", flush=True)
-            self._session = ""
+            released = consul("PUT", f"{LOCK}?release={session}&flags={entry.get('Flags', 0)}", value, seconds=3)
+            print(f"{self._address} held the lock and is gone; giving it back is answered by {released}", flush=True)
+        elif step is Step.RESTART:
+            print("nobody takes the lock, though it is free: Vault is started anew", flush=True)
+            stop_vault()
 
 
 class Keeper:
@@ -227,7 +215,7 @@ class Keeper:
         self._calm = 0
         self._first = os.environ["POD_NAME"] == os.environ["PODS"].split()[0]
         self._was_unsealed = False
-        self._holder = Holder()
+        self._watch = Watch()
         self._secret = os.environ["SECRET"]
 
     def round(self) -> None:
@@ -238,8 +226,8 @@ class Keeper:
         if BY_SECRET and self._first and not self._was_unsealed:
             clear_half_done(self._secret)
         state = health("https://localhost:8200", seconds=5)
-        self._was_unsealed = self._was_unsealed or not state["sealed"]
-        if not state["initialized"]:
+        self._was_unsealed = self._was_unsealed or not state.sealed
+        if not state.initialized:
             self._labels_at = 0.0
             if BY_SECRET and self._first:
                 calm, self._calm = self._calm, 0
@@ -250,15 +238,15 @@ class Keeper:
                     initialise(self._secret)
             elif not BY_SECRET:
                 raise Halt("Vault is not initialised: that is yours to do, `helm get notes` says how")
-        elif state["sealed"]:
+        elif state.sealed:
             self._labels_at = 0.0
             if BY_SECRET:
                 unseal(self._secret)
-        elif state["standby"]:
+        elif state.standby:
             self._labels_at = 0.0
-            self._holder.watch()
+            self._watch.round()
         else:
-            self._holder = Holder()
+            self._watch = Watch()
             self._strip_labels()
             self._bring_to_what_is_wanted()
 
