@@ -13,7 +13,6 @@ from generator import quantity
 from generator.catalogue import Catalogue
 from generator.errors import Finding
 from generator.messages import nearest, show
-from generator.schema import overlay
 from generator.values import Values
 
 # What mysqld needs besides its buffer pool: with a pool of 128M, 670 to 740 MB were measured in all.
@@ -148,7 +147,6 @@ def needed_services(context: Context) -> Iterator[Finding]:
 
 def requests_within_limits(context: Context) -> Iterator[Finding]:
     """No container asks for more than it may use."""
-    common = context.values.get("custos.resources")
     places: dict[str, dict[str, Any]] = {
         path: context.values.get(path)
         for path in (
@@ -170,14 +168,10 @@ def requests_within_limits(context: Context) -> Iterator[Finding]:
         )
     }
     places["secrets.job.resources"] = context.values.get("secrets.job.resources")
-    for name, service in context.values.get("custos.services").items():
-        if service.get("resources"):
-            places[f"custos.services.{name}.resources"] = overlay(common, service["resources"])
     for path, resources in places.items():
         for kind, asked in resources.get("requests", {}).items():
             most = resources.get("limits", {}).get(kind)
-            wanted, limit = quantity.parse(asked), quantity.parse(most)
-            if wanted is not None and limit is not None and wanted > limit:
+            if _exceeds(asked, most):
                 yield context.finding(
                     f"{path}.requests.{kind}",
                     "requests more than the limit",
@@ -185,6 +179,48 @@ def requests_within_limits(context: Context) -> Iterator[Finding]:
                     allowed=f"at most {most}, which is {path}.limits.{kind}",
                     mend="lower the request or raise the limit",
                 )
+
+
+def requests_of_services(context: Context) -> Iterator[Finding]:
+    """No service asks for more than it may use, where the two are said in different places."""
+    shared = "custos.resources"
+    reported: set[str] = set()
+    for name, facts in context.services().items():
+        own = f"custos.services.{name}.resources"
+        # As the chart lays them over one another: the service's own, all services', the catalogue's.
+        layers = {
+            own: context.values.get(own) or {},
+            shared: context.values.get(shared),
+            "": {side: {"memory": amount} for side, amount in facts["memory"].items()},
+        }
+        for kind in ("cpu", "memory"):
+            asked_at, asked = _first(layers, "requests", kind)
+            most_at, most = _first(layers, "limits", kind)
+            if (asked_at, most_at) == (shared, shared) or not _exceeds(asked, most):
+                continue
+            path = f"{asked_at}.requests.{kind}" if asked_at else f"{most_at}.limits.{kind}"
+            if path in reported:
+                continue
+            reported.add(path)
+            other = f"{most_at}.limits.{kind}" if most_at else f"the limit that {name} has by its Java heap"
+            yield context.finding(
+                path,
+                f"requests more than the limit of {name}" if asked_at else f"is less than what {name} requests",
+                found=show(asked if asked_at else most),
+                allowed=f"at most {most}, which is {other}" if asked_at else f"at least {asked}",
+                mend=f"lower the request or raise {own}.limits.{kind}" if asked_at else "raise it",
+            )
+
+
+def _exceeds(asked: Any, most: Any) -> bool:
+    wanted, limit = quantity.parse(asked), quantity.parse(most)
+    return wanted is not None and limit is not None and wanted > limit
+
+
+def _first(layers: dict[str, dict[str, Any]], side: str, kind: str) -> tuple[str, Any]:
+    """Of layers by their path, the first that says this amount, and the amount."""
+    said = ((path, layer.get(side, {}).get(kind)) for path, layer in layers.items())
+    return next(((path, amount) for path, amount in said if amount), ("", None))
 
 
 def memory_of_mysql(context: Context) -> Iterator[Finding]:
@@ -493,6 +529,7 @@ Rules = tuple[Callable[[Context], Iterator[Finding]], ...]
 RULES: Rules = (
     slips_in_global,
     requests_within_limits,
+    requests_of_services,
     memory_of_mysql,
     connections_to_mysql,
     memory_of_postgresql,

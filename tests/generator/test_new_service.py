@@ -57,6 +57,7 @@ def test_it_is_everywhere(extended: Sources, tmp_path: Path) -> None:
         "kind": "integration",
         "application": "billingManagementService",
         "heap": 130,
+        "memory": {"requests": "250Mi", "limits": "380Mi"},
         "image": f"apachecustos/{NAME}",
         "configClient": True,
         "ports": {"http": 8080, "grpc": 7000},

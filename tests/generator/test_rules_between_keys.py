@@ -185,11 +185,30 @@ CORE_ONLY = ", ".join(
             "services: {custos-logging: {resources: {requests: {cpu: 1.5}}}}}",
             [
                 "values.yaml:1: custos.services.custos-logging.resources.requests.cpu: "
-                "requests more than the limit; found 1.5; "
-                "allowed: at most 1, which is custos.services.custos-logging.resources.limits.cpu; "
-                "mend: lower the request or raise the limit"
+                "requests more than the limit of custos-logging; found 1.5; "
+                "allowed: at most 1, which is custos.resources.limits.cpu; "
+                "mend: lower the request or raise custos.services.custos-logging.resources.limits.cpu"
             ],
             id="a service's request above the limit of all",
+        ),
+        pytest.param(
+            WITHOUT + ", resources: {requests: {memory: 400Mi}}}",
+            [
+                "values.yaml:1: custos.resources.requests.memory: requests more than the limit of "
+                'tenant-profile-core-service; found "400Mi"; '
+                "allowed: at most 380Mi, which is the limit that tenant-profile-core-service has by its Java heap; "
+                "mend: lower the request or raise "
+                "custos.services.tenant-profile-core-service.resources.limits.memory"
+            ],
+            id="all services' request above the limit that one has by its heap",
+        ),
+        pytest.param(
+            WITHOUT + ", services: {custos-logging: {resources: {limits: {memory: 128Mi}}}}}",
+            [
+                "values.yaml:1: custos.services.custos-logging.resources.limits.memory: "
+                'is less than what custos-logging requests; found "128Mi"; allowed: at least 250Mi; mend: raise it'
+            ],
+            id="a service's limit below what it asks for by its heap",
         ),
         pytest.param(
             "mysql: {bufferPoolSize: 2G}\n" + WITHOUT + "}",

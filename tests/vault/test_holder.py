@@ -15,7 +15,8 @@ WELL: list[Round] = [(0, None, HELD), (1, ACTIVE, HELD), (2, ACTIVE, HELD)]
 
 
 def steps(rounds: list[Round]) -> list[tuple[float, Step]]:
-    holder, due = Holder(), []
+    holder = Holder()
+    due: list[tuple[float, Step]] = []
     for now, health, session in rounds:
         if health is not None:
             holder.answers(health, now)

@@ -15,14 +15,10 @@ custos.image: the image of a service: its own value, else the chart's, else the 
 {{- end -}}
 
 {{- /*
-custos.resources: the resources of a service: its own values over the chart's over what its Java heap asks for. Beside the heap a service takes
-80 to 150 MiB (measured with -XX:+UseSerialGC -XX:TieredStopAtLevel=1) and peaks while it starts.
+custos.resources: the resources of a service: its own values over the chart's over the catalogue's memory.
 */ -}}
 {{- define "custos.resources" -}}
-{{- $memory := dict "requests" (dict "memory" .service.memory) "limits" (dict "memory" .service.memory) -}}
-{{- with .service.heap -}}
-{{- $memory = dict "requests" (dict "memory" (printf "%dMi" (add . 120))) "limits" (dict "memory" (printf "%dMi" (add . 250))) -}}
-{{- end -}}
+{{- $memory := dict "requests" (dict "memory" .service.memory.requests) "limits" (dict "memory" .service.memory.limits) -}}
 {{- $resources := dict -}}
 {{- range $layer := list $memory .context.Values.resources (default dict .service.values.resources) -}}
 {{- range $side, $amounts := $layer -}}
