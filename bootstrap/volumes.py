@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bootstrap.chart import rendered
-from bootstrap.clients.kube import Kube, Manifest, placed
+from bootstrap.clients.kube import Kube, Manifest
 from bootstrap.context import Context
 from bootstrap.errors import NotYet, Problem
 from bootstrap.steps import Change, Step
+from bootstrap.upgrade import meetings
 from generator import quantity
 
 LET_GO_SECONDS = 120
@@ -82,21 +82,8 @@ def _changes(growths: Sequence[Growth]) -> list[Change]:
 
 
 def _growths(context: Context) -> list[Growth]:
-    platform, kube = context.inventory.platform, context.kube
-    chart = rendered(context)
-    found = context.helm.release(platform.release, platform.namespace)
-    if not found or found.description == chart.description:
-        return []
-    growths: list[Growth] = []
-    for wanted in context.helm.template(platform.release, platform.namespace, chart.folder):
-        if wanted["kind"] == "StatefulSet":
-            path = kube.path(placed(wanted, platform.namespace))
-            try:
-                live = kube.get(path)
-            except NotYet:
-                continue
-            growths += _compared(kube, path, live, wanted)
-    return growths
+    stores = meetings(context, "StatefulSet")
+    return [growth for store in stores for growth in _compared(context.kube, *store)]
 
 
 def _compared(kube: Kube, path: str, live: Manifest, wanted: Manifest) -> Iterator[Growth]:

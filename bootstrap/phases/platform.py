@@ -14,7 +14,8 @@ from bootstrap.engines import Engine
 from bootstrap.errors import NotYet, Problem
 from bootstrap.inventory import Inventory
 from bootstrap.objects import WORKLOADS, ApplyObjects
-from bootstrap.steps import Change, Phase, Step
+from bootstrap.steps import Change, CheckOnly, Phase, Step
+from bootstrap.versions import keep_apart
 from bootstrap.volumes import GrowVolumes
 from bootstrap.workloads import Trouble, troubles, unready_workloads
 
@@ -23,11 +24,12 @@ ABANDONED = 15 * 60
 
 
 def phase(_inventory: Inventory, _engine: Engine) -> Phase:
-    """Namespace, volumes, release, pods."""
+    """Namespace, what an upgrade has to heed, release, pods."""
     return Phase(
         "platform",
         [
             ApplyObjects("namespace", manifests.namespace),
+            CheckOnly("versions", keep_apart),
             GrowVolumes("volumes"),
             InstallRelease("release"),
             PodsReady("pods are ready"),

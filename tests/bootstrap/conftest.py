@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bootstrap.clients.kube import Kube
+import tools
+from bootstrap.chart import RenderedChart
+from bootstrap.clients.helm import Helm
+from bootstrap.clients.kube import Kube, Manifest
 from bootstrap.console import Console
 from bootstrap.context import Context
 from bootstrap.inventory import Inventory, load
@@ -18,6 +21,7 @@ from bootstrap.journal import NoJournal
 from tests.chart.kubernetes_api import api_server
 
 Write = Callable[[str], Path]
+Upgrade = Callable[[Manifest, Manifest], Context]
 
 ONE_PLANE = """\
     cluster: {name: trial, engine: kubeadm}
@@ -26,6 +30,16 @@ ONE_PLANE = """\
       - {name: cp1, address: 10.9.0.1, roles: [control-plane, etcd]}
       - {name: worker1, address: 10.9.0.2, roles: [worker]}
     """
+
+
+def trial_chart(folder: Path, **templates: str) -> Path:
+    """A chart of these templates, by name; `folder` is made."""
+    (folder / "templates").mkdir(parents=True, exist_ok=True)
+    chart = {"apiVersion": "v2", "name": "trial", "version": "0.1.0"}
+    (folder / "Chart.yaml").write_text(yaml.safe_dump(chart))
+    for name, text in templates.items():
+        (folder / "templates" / f"{name}.yaml").write_text(text)
+    return folder
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +100,40 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             assert time.monotonic() < deadline, "the API server is not ready after 60 s"
             time.sleep(0.2)
         yield file
+
+
+@pytest.fixture
+def upgrade(
+    write: Write, kubeconfig: Path, kube: Kube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Upgrade]:
+    """Installs a chart of one object, and gives a run whose chart has another in its place."""
+    namespace = "upgrades"
+    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    text = f"""\
+        cluster: {{name: theirs, engine: existing, kubeconfig: {kubeconfig}}}
+        platform: {{release: trial, namespace: {namespace}, values: values/minimal.yaml}}
+        """
+    helm = Helm(tools.ensure("helm"), kubeconfig, "")
+
+    def _upgrade(before: Manifest, after: Manifest) -> Context:
+        first = trial_chart(tmp_path / "first", main=yaml.safe_dump(before))
+        helm.upgrade("trial", namespace, first, "first", 60, lambda: None)
+        folder = trial_chart(tmp_path / "second", main=yaml.safe_dump(after))
+        chart = RenderedChart(folder, "second")
+        for module in ("bootstrap.upgrade", "bootstrap.phases.platform"):
+            monkeypatch.setattr(f"{module}.rendered", lambda _: chart)
+        return Context(load(write(text)), Console(), NoJournal())
+
+    yield _upgrade
+    for path in (
+        f"/apis/apps/v1/namespaces/{namespace}/statefulsets",
+        f"/apis/apps/v1/namespaces/{namespace}/deployments",
+        f"/api/v1/namespaces/{namespace}/persistentvolumeclaims",
+        f"/api/v1/namespaces/{namespace}/secrets",
+    ):
+        for item in kube.items(path):
+            kube.patch(f"{path}/{item['metadata']['name']}", {"metadata": {"finalizers": None}})
+            kube.delete(f"{path}/{item['metadata']['name']}")
 
 
 @pytest.fixture

@@ -21,9 +21,8 @@ from bootstrap.errors import Problem
 from bootstrap.inventory import load
 from bootstrap.journal import NoJournal, Unfinished
 from bootstrap.phases.platform import InstallRelease
-from tests.bootstrap.conftest import Write
+from tests.bootstrap.conftest import Write, trial_chart
 
-CHART = {"apiVersion": "v2", "name": "trial", "version": "0.1.0"}
 HOOK = """\
 apiVersion: batch/v1
 kind: Job
@@ -56,12 +55,8 @@ def context(write: Write, kubeconfig: Path, kube: Kube, state: Path) -> Context:
 
 
 def _chart(folder: Path, text: str, hook: str = "") -> Path:
-    (folder / "templates").mkdir(parents=True, exist_ok=True)
-    (folder / "Chart.yaml").write_text(yaml.safe_dump(CHART))
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "trial"}, "data": {"text": text}}
-    (folder / "templates" / "config.yaml").write_text(yaml.safe_dump(config))
-    (folder / "templates" / "hook.yaml").write_text(hook)
-    return folder
+    return trial_chart(folder, config=yaml.safe_dump(config), hook=hook)
 
 
 def test_a_release_tells_what_was_installed(helm: Helm, kube: Kube, context: Context, tmp_path: Path) -> None:

@@ -6,26 +6,18 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 
-import tools
-from bootstrap.clients.helm import Helm
 from bootstrap.clients.kube import Kube, Manifest
-from bootstrap.console import Console
 from bootstrap.context import Context
 from bootstrap.errors import Problem
-from bootstrap.inventory import load
-from bootstrap.journal import NoJournal
 from bootstrap.phases.platform import InstallRelease
 from bootstrap.volumes import GrowVolumes
-from tests.bootstrap.conftest import Write
+from tests.bootstrap.conftest import Upgrade
 
-NAMESPACE = "volumes"
+NAMESPACE = "upgrades"
 WORKLOADS = f"/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets"
 CLAIMS = f"/api/v1/namespaces/{NAMESPACE}/persistentvolumeclaims"
 CLAIM: dict[str, Any] = {
@@ -55,49 +47,18 @@ Change = Callable[[Manifest], object]
 
 
 @pytest.fixture
-def upgrade(
-    write: Write, kubeconfig: Path, kube: Kube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Change], Context]:
+def changed(kube: Kube, upgrade: Upgrade) -> Callable[[Change], Context]:
     """Gives a run whose chart is the installed one, but for what was done to its StatefulSet."""
-    kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     for name, grows in (("grows", True), ("stays", False)):
-        metadata = {"name": name}
-        body = {"metadata": metadata, "provisioner": "example.org/none", "allowVolumeExpansion": grows}
+        body = {"metadata": {"name": name}, "provisioner": "example.org/none", "allowVolumeExpansion": grows}
         kube.apply({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", **body})
-    text = f"""\
-        cluster: {{name: theirs, engine: existing, kubeconfig: {kubeconfig}}}
-        platform: {{release: store, namespace: {NAMESPACE}, values: values/minimal.yaml}}
-        """
-    helm = Helm(tools.ensure("helm"), kubeconfig, "")
-    helm.upgrade("store", NAMESPACE, _chart(tmp_path / "first", STORE), "first", 60, lambda: None)
 
-    def changed(change: Change) -> Context:
+    def _changed(change: Change) -> Context:
         wanted = deepcopy(STORE)
         change(wanted)
-        folder = _chart(tmp_path / "second", wanted)
-        chart = SimpleNamespace(folder=folder, digest="second", description="second")
-        for module in ("bootstrap.volumes", "bootstrap.phases.platform"):
-            monkeypatch.setattr(f"{module}.rendered", lambda _: chart)
-        return Context(load(write(text)), Console(), NoJournal())
+        return upgrade(STORE, wanted)
 
-    return changed
-
-
-@pytest.fixture(autouse=True)
-def gone(kube: Kube) -> Any:
-    """Nothing is left for the next test."""
-    yield
-    for path in (WORKLOADS, CLAIMS, f"/api/v1/namespaces/{NAMESPACE}/secrets"):
-        for item in kube.items(path):
-            kube.patch(f"{path}/{item['metadata']['name']}", {"metadata": {"finalizers": None}})
-            kube.delete(f"{path}/{item['metadata']['name']}")
-
-
-def _chart(folder: Path, workload: Manifest) -> Path:
-    (folder / "templates").mkdir(parents=True, exist_ok=True)
-    (folder / "Chart.yaml").write_text(yaml.safe_dump({"apiVersion": "v2", "name": "trial", "version": "0.1.0"}))
-    (folder / "templates/store.yaml").write_text(yaml.safe_dump(workload))
-    return folder
+    return _changed
 
 
 def _claim(kube: Kube, name: str, storage_class: str = "grows", size: str = "1Gi") -> None:
@@ -136,12 +97,12 @@ def _ask_for(size: str) -> Change:
 
 
 def test_volumes_grow_and_the_upgrade_makes_their_workload_anew(
-    kube: Kube, upgrade: Callable[[Change], Context]
+    kube: Kube, changed: Callable[[Change], Context]
 ) -> None:
     for name in ("data-store-0", "data-store-1", "data-other-store-0"):
         _claim(kube, name)
     _claim(kube, "data-store-2", size="4Gi")  # left by a member that went, and larger already
-    context = upgrade(_ask_for("2Gi"))
+    context = changed(_ask_for("2Gi"))
     before = kube.get(f"{WORKLOADS}/store")["metadata"]["uid"]
     assert [change.what for change in GrowVolumes("volumes").check(context)] == [
         "grow data-store-0 from 1Gi to 2Gi",
@@ -161,9 +122,9 @@ def test_volumes_grow_and_the_upgrade_makes_their_workload_anew(
     assert GrowVolumes("volumes").check(context) == []
 
 
-def test_what_can_be_changed_in_place_is_left_to_the_upgrade(kube: Kube, upgrade: Callable[[Change], Context]) -> None:
+def test_what_can_be_changed_in_place_is_left_to_the_upgrade(kube: Kube, changed: Callable[[Change], Context]) -> None:
     _claim(kube, "data-store-0")
-    context = upgrade(lambda store: store["spec"].update(replicas=3, minReadySeconds=5))
+    context = changed(lambda store: store["spec"].update(replicas=3, minReadySeconds=5))
     assert GrowVolumes("volumes").check(context) == []
 
 
@@ -191,16 +152,16 @@ def test_what_can_be_changed_in_place_is_left_to_the_upgrade(kube: Kube, upgrade
     ],
 )
 def test_what_cannot_be_changed_is_refused_before_the_upgrade(
-    kube: Kube, upgrade: Callable[[Change], Context], change: Change, message: str
+    kube: Kube, changed: Callable[[Change], Context], change: Change, message: str
 ) -> None:
     _claim(kube, "data-store-0")
     with pytest.raises(Problem) as refused:
-        GrowVolumes("volumes").check(upgrade(change))
+        GrowVolumes("volumes").check(changed(change))
     assert message in str(refused.value)
     assert "StatefulSet store" in refused.value.what and refused.value.remedy
 
 
-def test_a_class_that_grows_no_volumes_is_named(kube: Kube, upgrade: Callable[[Change], Context]) -> None:
+def test_a_class_that_grows_no_volumes_is_named(kube: Kube, changed: Callable[[Change], Context]) -> None:
     _claim(kube, "data-store-0", storage_class="stays")
     with pytest.raises(Problem, match="the storage class stays of claim data-store-0 grows no volumes"):
-        GrowVolumes("volumes").check(upgrade(_ask_for("2Gi")))
+        GrowVolumes("volumes").check(changed(_ask_for("2Gi")))
