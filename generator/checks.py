@@ -11,6 +11,7 @@ from typing import Any
 
 from generator import quantity
 from generator.catalogue import Catalogue
+from generator.doorchecks import networks, the_door
 from generator.errors import Finding
 from generator.messages import nearest, show
 from generator.values import Values
@@ -163,6 +164,7 @@ def requests_within_limits(context: Context) -> Iterator[Finding]:
             "vault.keeper.resources",
             "keycloak.resources",
             "keycloak.buildResources",
+            "ingress.resources",
             "custos.resources",
             "custos.sidecarResources",
         )
@@ -530,6 +532,8 @@ RULES: Rules = (
     slips_in_global,
     requests_within_limits,
     requests_of_services,
+    the_door,
+    networks,
     memory_of_mysql,
     connections_to_mysql,
     memory_of_postgresql,

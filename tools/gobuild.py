@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from tools.table import Tool, ToolError, ToolMissing
@@ -18,19 +20,35 @@ def build(tool: Tool, binary: str, target: Path) -> None:
     package = tool.binaries[binary]
     how = ["-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", ldflags]
     doing = f"building {binary} {tool.version} ({package}, versions in {tool.source})"
-    _go(tool, ["build", *how, "-o", str(target), package], doing)
+    with tempfile.TemporaryDirectory() as folder:
+        if tool.adds:
+            overlay = Path(folder) / "overlay.json"
+            overlay.write_text(json.dumps({"Replace": _added(tool)}), encoding="utf-8")
+            how.append(f"-overlay={overlay}")
+        _go(tool, ["build", *how, "-o", str(target), package], doing)
+
+
+def _added(tool: Tool) -> dict[str, str]:
+    """Where each of the tool's own files comes to lie in its module."""
+    home = _module(tool)
+    return {str(home / place): str(tool.source / name) for place, name in tool.adds.items()}
 
 
 def copy_module_files(tool: Tool, target: Path) -> None:
     """Copies the files that belong to `tool` out of its Go module into the folder `target`."""
-    _go(tool, ["mod", "download", tool.module], f"downloading {tool.module}")
-    listing = ["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", tool.module]
-    where = _go(tool, listing, f"finding {tool.module}")
+    home = _module(tool)
     for name in tool.files:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         fresh = (target / name).with_suffix(".part")
-        shutil.copyfile(Path(where.strip()) / name, fresh)
+        shutil.copyfile(home / name, fresh)
         fresh.rename(target / name)
+
+
+def _module(tool: Tool) -> Path:
+    """Where Go keeps the tool's module; it is downloaded first."""
+    _go(tool, ["mod", "download", tool.module], f"downloading {tool.module}")
+    listing = ["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", tool.module]
+    return Path(_go(tool, listing, f"finding {tool.module}").strip())
 
 
 def _go(tool: Tool, arguments: list[str], doing: str) -> str:

@@ -47,6 +47,7 @@ class Tool:
     ldflags: str = ""
     module: str = ""
     files: tuple[str, ...] = ()
+    adds: dict[str, str] = field(default_factory=dict)
     release: Release | None = None
 
     @property
@@ -93,6 +94,7 @@ def _tool(name: str, entry: dict[str, Any]) -> Tool:
         ldflags=entry.get("ldflags", ""),
         module=entry.get("module", ""),
         files=tuple(entry.get("files", ())),
+        adds=dict(entry.get("adds", {})),
         release=Release(release["url"], release["checksums"], release.get("member")) if release else None,
     )
 

@@ -145,7 +145,7 @@ def _inputs(recipe: Recipe) -> list[Path]:
     found += [recipe.script] if recipe.script else []
     for program in recipe.mapping("tools"):
         source = tool_of(program).source
-        found += [source / "go.mod", source / "go.sum"]
+        found += [source / "go.mod", source / "go.sum", *(source / name for name in tool_of(program).adds.values())]
     if recipe.maven:
         found += recipe.maven.sources()
     return list(dict.fromkeys(found))

@@ -56,6 +56,11 @@ CASES = [
         ),
     ),
     Case(
+        "their-controller",
+        "prod",
+        settings=("ingress.className=nginx", "global.ingress.controllerNamespace=ingress-nginx"),
+    ),
+    Case(
         "kafka-split",
         "prod",
         settings=("kafka.controllers.separate=true", "kafka.replicas=4"),

@@ -79,6 +79,11 @@ def expected_edges(catalogue: dict[str, Any], objects: list[Object]) -> set[tupl
         edges |= {(service, store, STORE_PORTS[store]) for store in needs & stores}
         if "keycloak" in facts.get("needs", []) and "server" in running:  # Keycloak's is the only Deployment called so
             edges.add((service, "keycloak", 8443))
+        if "controller" in running and catalogue["kinds"][facts["kind"]]["public"]:
+            ports = ([50000 if facts["kind"] == "integration" else 8080] if "rest" in facts else []) + (
+                [7000] if "grpc" in facts else []
+            )
+            edges |= {("ingress", service, port) for port in ports}
     return edges
 
 

@@ -112,7 +112,15 @@ KEYCLOAK = {
     "Service": ["custos-keycloak"],
     "ServiceAccount": ["custos-keycloak"],
 }
-PARTS = [PLATFORM, MYSQL, POSTGRESQL, KAFKA, CONSUL, VAULT, KEYCLOAK]
+INGRESS = {
+    "ConfigMap": ["custos-ingress-options", "custos-ingress-routes"],
+    "Deployment": ["custos-ingress"],
+    "NetworkPolicy": ["custos-ingress"],
+    "PodDisruptionBudget": ["custos-ingress"],
+    "Service": ["custos-ingress"],
+    "ServiceAccount": ["custos-ingress"],
+}
+PARTS = [PLATFORM, MYSQL, POSTGRESQL, KAFKA, CONSUL, VAULT, KEYCLOAK, INGRESS]
 
 
 def test_objects_of_production(prod: list[Object]) -> None:

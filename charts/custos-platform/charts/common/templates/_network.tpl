@@ -17,6 +17,8 @@ A peer is one of
   {component: X, chart: Y}  pods of this release: of one component, of one chart (the context's own where only the component is given)
   {release: true}           every pod of this release
   {test: true}              the pods of `helm test`
+  {door: true}              who brings users' requests: the pods of this chart's Traefik, and what global.ingress.controllerNamespace names
+  {cidr: C}                 a network
   {namespace: N, labels: {…}} pods of another namespace
   {host: H}                 a store that is not this release's: an IP address, a Service of another namespace (NAME.NAMESPACE.svc…: all pods of that
                             namespace, at any port), or another host name (any address, for policies know no names)
@@ -104,6 +106,17 @@ common.networkPolicy.peer: one entry of `from:` or `to:`.
 - podSelector:
     matchLabels:
       {{- include "common.networkPolicy.testLabels" . | nindent 6 }}
+{{- else if $peer.cidr -}}
+- ipBlock: {cidr: {{ ternary $peer.cidr (printf "%s/%s" $peer.cidr (ternary "128" "32" (contains ":" $peer.cidr))) (contains "/" $peer.cidr) | quote }}}
+{{- else if $peer.door -}}
+- podSelector:
+    matchLabels:
+      {{- include "common.selectorLabels" (dict "context" .context "chart" "ingress" "component" "controller") | nindent 6 }}
+{{- with .context.Values.global.ingress.controllerNamespace }}
+- namespaceSelector:
+    matchLabels:
+      kubernetes.io/metadata.name: {{ . }}
+{{- end }}
 {{- else if $peer.release -}}
 - podSelector:
     matchLabels:
