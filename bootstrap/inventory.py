@@ -107,6 +107,17 @@ class Storage:
 
 
 @dataclass(frozen=True)
+class Edge:
+    """The front door's machines; no `certificate` means that of the platform's own front door."""
+
+    certificate: Path | None
+    key: Path | None
+    requests_per_second: int
+    connections: int
+    body_size: str
+
+
+@dataclass(frozen=True)
 class Platform:
     """The release; `timeout` is in seconds, `lab_only` are keys of the values that hold for images of the lab."""
 
@@ -127,7 +138,18 @@ class Inventory:
     artifacts: str
     containerd: Mapping[str, Any]
     storage: Storage
+    edge: Edge
     platform: Platform
+
+    @property
+    def edges(self) -> tuple[Machine, ...]:
+        """The machines at which users arrive."""
+        return tuple(machine for machine in self.machines if "edge" in machine.roles)
+
+    @property
+    def workers(self) -> tuple[Machine, ...]:
+        """The machines that run the platform's pods."""
+        return tuple(machine for machine in self.machines if "worker" in machine.roles)
 
     @property
     def nodes(self) -> tuple[Machine, ...]:
@@ -209,6 +231,7 @@ class _Rules:
         yield from self._version()
         yield from self._reach()
         yield from self._quorum()
+        yield from self._edge()
         yield from self._networks()
         if engine == "kubeadm":
             yield from self._kubeadm()
@@ -295,6 +318,30 @@ class _Rules:
                 mend="add `etcd` to the roles of one more machine (a worker can carry it), or take it from one",
             )
 
+    def _edge(self) -> Iterator[Finding]:
+        edge = self._data["edge"]
+        for index, machine in enumerate(self._machines):
+            others = [role for role in machine["roles"] if role != "edge"]
+            if others and "edge" in machine["roles"]:
+                yield self._finding(
+                    ("machines", index, "roles"),
+                    "the edge stands alone: what the world reaches is no part of the cluster",
+                    found=show(machine["roles"]),
+                    allowed="edge, or other roles",
+                    mend="give the edge a machine of its own",
+                )
+        if bool(edge["certificate"]) != bool(edge["key"]):
+            there, missing = ("certificate", "key") if edge["certificate"] else ("key", "certificate")
+            yield self._finding(
+                ("edge", there),
+                f"a {there} without its {missing}",
+                found=show(edge[there]),
+                mend=f"set edge.{missing}, or leave both out for the certificate of the platform's own front door",
+            )
+        for key in ("certificate", "key"):
+            if edge[key] and not paths.expand(edge[key]).is_file():
+                yield self._finding(("edge", key), "there is no such file", found=show(edge[key]))
+
     def _kubeadm(self) -> Iterator[Finding]:
         planes = sum("control-plane" in machine["roles"] for machine in self._machines)
         if planes > 1:
@@ -313,13 +360,13 @@ class _Rules:
                     found=show(machine["roles"]),
                     mend="take `etcd` from the roles, or add `control-plane`",
                 )
-            other = [role for role in machine["roles"] if role in ("rancher", "edge", "backup")]
+            other = [role for role in machine["roles"] if role in ("rancher", "backup")]
             if other:
                 yield self._finding(
                     ("machines", index, "roles"),
                     "the role is not part of this release",
                     found=show(other[0]),
-                    allowed="control-plane, etcd, worker",
+                    allowed="control-plane, etcd, worker, edge",
                     mend="leave the machine out of the inventory for now",
                 )
 
@@ -383,6 +430,7 @@ def _values_files() -> list[str]:
 
 def _build(file: Path, data: dict[str, Any]) -> Inventory:
     cluster, network, storage, platform = data["cluster"], data["cluster"]["network"], data["storage"], data["platform"]
+    edge = data["edge"]
     existing = cluster["engine"] == "existing"
     return Inventory(
         file=file,
@@ -412,6 +460,13 @@ def _build(file: Path, data: dict[str, Any]) -> Inventory:
             class_name=storage["className"],
             path=storage["path"],
             reclaim_policy=storage["reclaimPolicy"],
+        ),
+        edge=Edge(
+            certificate=paths.expand(edge["certificate"]) if edge["certificate"] else None,
+            key=paths.expand(edge["key"]) if edge["key"] else None,
+            requests_per_second=edge["requestsPerSecond"],
+            connections=edge["connections"],
+            body_size=edge["bodySize"],
         ),
         platform=Platform(
             release=platform["release"],

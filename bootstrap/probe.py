@@ -28,6 +28,8 @@ PACKAGES = (
     "socat",
     "util-linux",
 )
+# And a machine that stands before the cluster.
+EDGE_PACKAGES = ("ca-certificates", "nginx")
 # deb822_repository and apt on the machine need them; only where Kubernetes itself comes as packages.
 PACKAGES_FOR_REPOSITORY = ("gnupg", "python3-apt", "python3-debian")
 MODULES = ("overlay", "br_netfilter", "nf_conntrack")
@@ -64,15 +66,18 @@ def look(inventory: Inventory, ansible: Ansible) -> dict[str, Facts]:
 
 
 def _wanted(inventory: Inventory, machine: Machine) -> dict[str, Any]:
+    packages = [*PACKAGES, *(() if inventory.artifacts else PACKAGES_FOR_REPOSITORY)] if machine.is_node else []
+    packages += EDGE_PACKAGES if "edge" in machine.roles else ()
     return {
-        "packages": [*PACKAGES, *(() if inventory.artifacts else PACKAGES_FOR_REPOSITORY)],
-        "modules": MODULES,
-        "sysctls": list(SYSCTLS),
+        "packages": packages,
+        "modules": MODULES if machine.is_node else (),
+        "sysctls": list(SYSCTLS) if machine.is_node else [],
         "volumes": ["/", "/var/lib/containerd", "/var/lib/kubelet", *(volume.path for volume in machine.volumes)],
         "units": UNITS,
         "registries": {
             name: [*inventory.mirrors(name), REGISTRIES.get(name, f"https://{name}")]
             for name in images.registries(load_catalogue())
+            if machine.is_node
         },
-        "artifacts": inventory.artifacts,
+        "artifacts": inventory.artifacts if machine.is_node else "",
     }

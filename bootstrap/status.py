@@ -11,6 +11,7 @@ from bootstrap.context import Context
 from bootstrap.engines import kubelet
 from bootstrap.engines.playbooks import cgroup_driver
 from bootstrap.errors import NotYet, Problem
+from bootstrap.phases.edge import door
 from bootstrap.workloads import lasting, troubles
 
 
@@ -51,19 +52,15 @@ def running(context: Context) -> list[Workload]:
 
 
 def address(context: Context) -> str:
-    """How to reach a public service from here: the platform has no front door of its own yet."""
-    platform = context.inventory.platform
-    services = context.kube.items(f"/api/v1/namespaces/{platform.namespace}/services")
-    public = sorted(
-        service["metadata"]["name"]
-        for service in services
-        if any(port.get("name") == "rest" for port in service["spec"].get("ports", ()))
-    )
-    if not public:
-        return "no public service runs"
-    chosen = next((name for name in public if "identity-management" in name), public[0])
-    forward = f"kubectl --namespace {platform.namespace} port-forward service/{chosen} 50000:rest"
-    return f"http://localhost:50000 after `KUBECONFIG={context.kubeconfig} {forward}`"
+    """Where users reach the platform: by the edge, by any node, or not at all from outside."""
+    try:
+        found = door(context)
+    except (NotYet, Problem):
+        forward = f"kubectl --namespace {context.inventory.platform.namespace} port-forward service/NAME 50000:rest"
+        return f"no front door of its own; http://localhost:50000 after `KUBECONFIG={context.kubeconfig} {forward}`"
+    if edges := context.inventory.edges:
+        return f"https://{found.host} at {', '.join(machine.address for machine in edges)}"
+    return f"https://{found.host} at port {found.port} of every node"
 
 
 def images_of(context: Context) -> str:

@@ -11,6 +11,8 @@ USER_ID = 1000
 HERE = Path(__file__).parent
 PACKAGE_LIST = HERE / "root_packages.txt"
 FILES = HERE / "rootfs"
+# Debian would start it on every machine; it is there for the one whose inventory has the role edge.
+UNITS_OFF = ("nginx.service",)
 UNITS = ("custos-lab-hardware.service", "custos-lab-network.service", "ssh.service")
 
 
@@ -49,6 +51,7 @@ def configure(root: Path) -> None:
         ["chroot", str(root), "useradd", "--create-home", "--uid", str(USER_ID), "--shell", "/bin/bash", USER]
     )
     run(["chroot", str(root), "systemctl", "enable", *UNITS])
+    run(["chroot", str(root), "systemctl", "disable", *UNITS_OFF])
     for key in (root / "etc/ssh").glob("ssh_host_*"):
         key.unlink()
     (root / "etc/machine-id").write_text("")

@@ -74,7 +74,7 @@ class PrepareMachines(Step):
 
     def verify(self, context: Context) -> None:
         """containerd runs everywhere, and nothing is missing any more."""
-        for name, facts in context.facts.items():
+        for name, facts in ((machine.name, context.facts[machine.name]) for machine in context.inventory.nodes):
             missing = [*facts.missing_packages]
             if facts.artifacts:
                 missing += facts.artifacts["programs"] + facts.artifacts["archives"]

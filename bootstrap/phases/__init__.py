@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from bootstrap.engines import Engine, engine
 from bootstrap.inventory import Inventory
-from bootstrap.phases import cluster, machines, platform, preflight, storage, verify
+from bootstrap.phases import cluster, edge, machines, platform, preflight, storage, verify
 from bootstrap.steps import Phase
 
-NAMES = ("preflight", "machines", "cluster", "storage", "platform", "verify")
+NAMES = ("preflight", "machines", "cluster", "storage", "platform", "edge", "verify")
 
 
 def all_phases(inventory: Inventory) -> Sequence[Phase]:
@@ -21,6 +21,7 @@ def all_phases(inventory: Inventory) -> Sequence[Phase]:
         cluster.phase(inventory, chosen),
         storage.phase(inventory, chosen),
         platform.phase(inventory, chosen),
+        edge.phase(inventory, chosen),
         verify.phase(inventory, chosen),
     )
     return [phase for phase in phases if phase.steps]

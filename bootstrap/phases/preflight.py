@@ -91,7 +91,7 @@ def machine_findings(inventory: Inventory, machine: Machine, facts: Facts, asked
     skew = max(low - facts.time, facts.time - high, 0.0)
     if skew > SKEW:
         yield f"its clock is {skew:.0f} s off this computer's: set up time synchronisation (systemd-timesyncd, chrony)"
-    if not facts.default_route:
+    if machine.is_node and not facts.default_route:
         yield "has no default route, which Kubernetes needs to choose its address"
     for name, state in facts.modules.items():
         if state == "absent":
@@ -102,7 +102,8 @@ def machine_findings(inventory: Inventory, machine: Machine, facts: Facts, asked
 
 def _room(machine: Machine, facts: Facts) -> Iterator[str]:
     # What is installed already has taken its room.
-    needed = {} if facts.kubernetes["joined"] else {path: (minimum, False) for path, minimum in ROOM.items()}
+    rooms = {} if facts.kubernetes["joined"] else ROOM if machine.is_node else {"/": ROOM["/"]}
+    needed = {path: (minimum, False) for path, minimum in rooms.items()}
     needed |= {volume.path: (volume.minimum, True) for volume in machine.volumes}
     for path, (minimum, must_be_mount) in needed.items():
         volume = facts.volumes[path]
