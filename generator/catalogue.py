@@ -154,17 +154,6 @@ class Catalogue:
         """How clients reach each store that this chart can run."""
         return {name: store["here"] for name, store in self.stores.items() if store["deployable"] and "here" in store}
 
-    @property
-    def public(self) -> dict[str, list[int]]:
-        """The ports that users reach, from outside, of each service that they reach at all."""
-        found: dict[str, list[int]] = {}
-        for name, service in self.services.items():
-            if service["public"]:
-                ports = service["ports"] | service.get("sidecar", {}).get("ports", {})
-                rest = [ports.get("rest", ports.get("http"))] if "rest" in service else []
-                found[name] = rest + ([ports["grpc"]] if service["grpc"] else [])
-        return {name: ports for name, ports in found.items() if ports}
-
     def clients(self, store: str) -> list[str]:
         """The services that need the store `store`."""
         return [name for name, service in self.services.items() if store in service["needs"]]

@@ -115,9 +115,6 @@ def _files(sources: Sources, catalogue: Catalogue, schema: ValuesSchema, values:
         about = "The services that Keycloak lets in."
         clients = [name for name, service in catalogue.services.items() if "keycloak" in service["needs"]]
         yield "charts/keycloak/files/clients.yaml", emit.generated_yaml(clients, about).encode()
-    if "ingress" in charts:
-        about = "The ports that users reach through the front door, by service."
-        yield "charts/ingress/files/public.yaml", emit.generated_yaml(catalogue.public, about).encode()
     if "mysql" in charts:
         about = "The schemas and accounts that the group keeps, one for each service."
         yield "charts/mysql/files/schemas.yaml", emit.generated_yaml(catalogue.schemas, about).encode()

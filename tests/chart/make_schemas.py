@@ -23,6 +23,7 @@ KINDS = {
     "ConfigMap": ("", "v1"),
     "CronJob": ("batch", "v1"),
     "Deployment": ("apps", "v1"),
+    "Ingress": ("networking.k8s.io", "v1"),
     "Job": ("batch", "v1"),
     "NetworkPolicy": ("networking.k8s.io", "v1"),
     "Pod": ("", "v1"),

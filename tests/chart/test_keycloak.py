@@ -185,6 +185,7 @@ def test_replicas_reach_one_another_and_nobody_else_their_cluster(prod: list[Obj
     assert {name: ports for name, ports in clients.items() if ports} == {
         f"custos-{IAM}": {8443},
         "custos-identity-core-service": {8443},
+        "custos-ingress": {8443},
     }
 
 

@@ -47,7 +47,7 @@ def test_names_of_objects(objects_of: Callable[[Case], list[Object]], release: s
 
 def test_cut_names_stay_different(objects_of: Callable[[Case], list[Object]]) -> None:
     services = kind(objects_of(Case("names", "prod", LONGEST_RELEASE)), "Deployment")
-    assert len({s["metadata"]["name"] for s in services}) == len(services) == 25
+    assert len({s["metadata"]["name"] for s in services}) == len(services) == 26
 
 
 @pytest.mark.parametrize("scenario", sorted(p.name for p in (PROJECT / "generator/blueprint/ci").iterdir()))

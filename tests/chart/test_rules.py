@@ -328,7 +328,7 @@ def test_liveness_does_not_ask_for_others(objects: list[Object]) -> None:
     for item in kind(objects, "Deployment"):
         for container in item["spec"]["template"]["spec"]["containers"]:
             path = container["livenessProbe"].get("httpGet", {}).get("path", "")
-            assert path in ("", "/actuator/health/liveness", "/auth/health/live"), f"{name(item)}: {path}"
+            assert path in ("", "/actuator/health/liveness", "/auth/health/live", "/ping"), f"{name(item)}: {path}"
 
 
 def test_shutdown_fits_into_the_grace_period(objects: list[Object]) -> None:

@@ -68,8 +68,8 @@ URL = "allowed: http:// or https://, a host and perhaps a port and path, without
         ),
         pytest.param(
             "mysqll: {}",
-            "mysqll: unknown key; allowed: global, mysql, postgresql, kafka, consul, vault, keycloak, custos, secrets; "
-            "did you mean mysql?",
+            "mysqll: unknown key; allowed: global, mysql, postgresql, kafka, consul, vault, keycloak, ingress, "
+            "custos, secrets; did you mean mysql?",
             id="misspelt section",
         ),
         pytest.param(

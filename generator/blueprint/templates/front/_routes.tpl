@@ -2,6 +2,7 @@
 platform.routes: every public route, a YAML list of
   name     of the route
   service  the Service, and `port` of it
+  pods     its pods, as a peer of common.networkPolicy, and their `podPort`
   scheme   http, https, or h2c (gRPC)
   path     what the request's path begins with, as a whole segment
   strip    true where the service itself does not know the path
@@ -15,20 +16,19 @@ Services that are off have none. A longer path wins over a shorter one.
 {{- if .Values.custos.enabled -}}
 {{- range $name, $service := include "custos.services" .Subcharts.custos | fromYaml -}}
 {{- if $service.public -}}
-{{- $of := dict "service" (include "common.name" (dict "context" $ "name" $name)) -}}
+{{- $of := dict "service" (include "common.name" (dict "context" $ "name" $name)) "pods" (dict "chart" "custos" "component" $name) -}}
 {{- with $service.rest -}}
 {{- $port := default $service.ports.http (($service.sidecar | default dict).ports | default dict).rest -}}
-{{- $routes = append $routes (merge (dict "name" $name "scheme" "http" "port" $port "path" .path "strip" .strip) $of) -}}
+{{- $routes = append $routes (merge (dict "name" $name "scheme" "http" "port" $port "podPort" $port "path" .path "strip" .strip) $of) -}}
 {{- end -}}
 {{- range $grpc := $service.grpc -}}
-{{- $routes = append $routes (merge (dict "name" (printf "%s-grpc" $name) "scheme" "h2c" "port" $service.ports.grpc "path" (printf "/%s" $grpc) "grpc" true) $of) -}}
+{{- $routes = append $routes (merge (dict "name" (printf "%s-grpc" $name) "scheme" "h2c" "port" $service.ports.grpc "podPort" $service.ports.grpc "path" (printf "/%s" $grpc) "grpc" true) $of) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- $keycloak := .Values.global.keycloak -}}
 {{- if .Values.keycloak.enabled -}}
-{{- $of := dict "service" (include "common.name" (dict "context" . "name" "keycloak")) "scheme" "https" "port" 443 -}}
+{{- $of := dict "service" (include "common.name" (dict "context" . "name" "keycloak")) "pods" (dict "chart" "keycloak" "component" "server") "scheme" "https" "port" 443 "podPort" 8443 -}}
 {{- $routes = append $routes (merge (dict "name" "keycloak" "path" "/auth") $of) -}}
 {{- range list "admin" "metrics" "health" -}}
 {{- $routes = append $routes (merge (dict "name" (printf "keycloak-%s" (. | replace "/" "-")) "path" (printf "/auth/%s" .) "operators" true) $of) -}}
