@@ -380,7 +380,7 @@ class _Rules:
                 found=f"{pods} and {services}",
                 mend="choose ranges that do not overlap",
             )
-        nodes = len(self._machines)
+        nodes = sum(machine["roles"] != ["edge"] for machine in self._machines)
         ranges = 2 ** max(24 - pods.prefixlen, 0) if pods.prefixlen <= 24 else 0
         if ranges < nodes:
             yield self._finding(

@@ -60,6 +60,11 @@ class Tool:
         """The folder with go.mod and go.sum."""
         return HERE / self.name
 
+    @property
+    def inputs(self) -> list[Path]:
+        """The files of this project that the build reads, in a fixed order."""
+        return [self.source / name for name in ("go.mod", "go.sum", *self.adds.values())]
+
     def fill(self, pattern: str, binary: str = "") -> str:
         """Returns `pattern` with {version}, {number}, {binary}, {os} and {arch} filled in."""
         return pattern.format(

@@ -144,8 +144,7 @@ def _inputs(recipe: Recipe) -> list[Path]:
     found = [HERE / name for kind in ("files", "compile") for name in recipe.mapping(kind)]
     found += [recipe.script] if recipe.script else []
     for program in recipe.mapping("tools"):
-        source = tool_of(program).source
-        found += [source / "go.mod", source / "go.sum", *(source / name for name in tool_of(program).adds.values())]
+        found += tool_of(program).inputs
     if recipe.maven:
         found += recipe.maven.sources()
     return list(dict.fromkeys(found))

@@ -103,9 +103,23 @@ WORKER = "  - {name: w1, address: 10.9.0.2, roles: [worker]}\n"
             "mend: take `etcd` from the roles, or add `control-plane`",
         ),
         (
-            HEAD + PLANE + WORKER + "  - {name: lb, address: 10.9.0.3, roles: [edge]}",
-            '6: machines[2].roles: the role is not part of this release; found "edge"; '
-            "allowed: control-plane, etcd, worker; mend: leave the machine out of the inventory for now",
+            HEAD + PLANE + WORKER + "  - {name: lb, address: 10.9.0.3, roles: [backup]}",
+            '6: machines[2].roles: the role is not part of this release; found "backup"; '
+            "allowed: control-plane, etcd, worker, edge; mend: leave the machine out of the inventory for now",
+        ),
+        (
+            HEAD + PLANE + WORKER + "  - {name: lb, address: 10.9.0.3, roles: [worker, edge]}",
+            "6: machines[2].roles: the edge stands alone: what the world reaches is no part of the cluster; "
+            'found ["worker", "edge"]; allowed: edge, or other roles; mend: give the edge a machine of its own',
+        ),
+        (
+            HEAD + PLANE + WORKER + "edge: {certificate: pyproject.toml}",
+            '6: edge.certificate: a certificate without its key; found "pyproject.toml"; '
+            "mend: set edge.key, or leave both out for the certificate of the platform's own front door",
+        ),
+        (
+            HEAD + PLANE + WORKER + "edge: {certificate: pyproject.toml, key: nowhere.key}",
+            '6: edge.key: there is no such file; found "nowhere.key"',
         ),
         (
             HEAD.replace("kubeadm", "kubeadm, network: {podCidr: 10.96.0.0/16}") + PLANE + WORKER,

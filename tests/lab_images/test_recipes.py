@@ -105,8 +105,7 @@ def test_a_checkout_elsewhere_has_the_same_keys(copied: Path, monkeypatch: pytes
         source = tool_of(program).source
         moved = copied / sources / source.name
         moved.mkdir(parents=True, exist_ok=True)
-        for file in ("go.mod", "go.sum"):
-            shutil.copy(source / file, moved / file)
-        source_of[program] = SimpleNamespace(source=moved)
+        inputs = [Path(shutil.copy(file, moved / file.name)) for file in tool_of(program).inputs]
+        source_of[program] = SimpleNamespace(inputs=inputs)
     monkeypatch.setattr(module, "tool_of", source_of.__getitem__)
     assert keys() == expected
