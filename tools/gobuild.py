@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -22,16 +21,26 @@ def build(tool: Tool, binary: str, target: Path) -> None:
     doing = f"building {binary} {tool.version} ({package}, versions in {tool.source})"
     with tempfile.TemporaryDirectory() as folder:
         if tool.adds:
-            overlay = Path(folder) / "overlay.json"
-            overlay.write_text(json.dumps({"Replace": _added(tool)}), encoding="utf-8")
-            how.append(f"-overlay={overlay}")
+            how.append(f"-modfile={_completed(tool, Path(folder))}")
         _go(tool, ["build", *how, "-o", str(target), package], doing)
 
 
-def _added(tool: Tool) -> dict[str, str]:
-    """Where each of the tool's own files comes to lie in its module."""
-    home = _module(tool)
-    return {str(home / place): str(tool.source / name) for place, name in tool.adds.items()}
+def _completed(tool: Tool, folder: Path) -> Path:
+    """A go.mod in `folder` by which the tool's module is a copy of it with the tool's own files added."""
+    home = folder / "module"
+    # Go's cache is read-only, folders too.
+    shutil.copytree(_module(tool), home, copy_function=shutil.copyfile)
+    for each in (home, *home.rglob("*")):
+        if each.is_dir():
+            each.chmod(0o755)
+    for place, name in tool.adds.items():
+        (home / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(tool.source / name, home / place)
+    for name in ("go.mod", "go.sum"):
+        shutil.copyfile(tool.source / name, folder / name)
+    with (folder / "go.mod").open("a", encoding="utf-8") as stream:
+        stream.write(f"\nreplace {tool.module} => {home}\n")
+    return folder / "go.mod"
 
 
 def copy_module_files(tool: Tool, target: Path) -> None:
