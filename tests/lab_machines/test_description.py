@@ -12,12 +12,12 @@ from lab.errors import LabError
 from tests.lab_machines.conftest import DESCRIPTION
 
 
-def test_the_default_lab_is_one_control_plane_and_three_workers() -> None:
+def test_the_default_lab_is_one_control_plane_three_workers_and_an_edge() -> None:
     lab = description.load(paths.DEFAULT_FILE)
-    assert [machine.name for machine in lab.machines] == ["cp1", "worker1", "worker2", "worker3"]
+    assert [machine.name for machine in lab.machines] == ["cp1", "worker1", "worker2", "worker3", "edge"]
     assert lab.artifacts == "/opt/custos-artifacts"
     for machine in lab.machines:
-        assert "/var/lib/custos-volumes" in machine.disks
+        assert ("/var/lib/custos-volumes" in machine.disks) is (machine.name != "edge")
         assert machine.address in lab.subnet
 
 
