@@ -42,7 +42,7 @@ SYSCTLS = {
 }
 # Where containerd finds a registry that is not under its own name.
 REGISTRIES = {"docker.io": "https://registry-1.docker.io"}
-UNITS = ("containerd.service", "kubelet.service", "custos-pod-network.service")
+UNITS = ("containerd.service", "kubelet.service", "custos-pod-network.service", "nginx.service")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -84,6 +85,7 @@ def wrong(context: Context) -> Iterator[Trouble]:
         return
     yield from _nodes(context, nodes)
     yield from _drivers(context)
+    yield from _edges(context)
     for namespace in ("kube-system", "local-path-storage"):
         yield from (
             Trouble(f"{namespace}: {t}", t.remedy) for t in troubles(context.kube, context.kube.pods(namespace))
@@ -96,6 +98,14 @@ def wrong(context: Context) -> Iterator[Trouble]:
         yield Trouble(f"the release {platform.release} is {found.status}: {found.description}", "go on with `apply`")
     for trouble in troubles(context.kube, lasting(context.kube.pods(platform.namespace))):
         yield Trouble(str(trouble), trouble.remedy)
+
+
+def _edges(context: Context) -> Iterator[Trouble]:
+    for machine in context.inventory.edges:
+        with contextlib.suppress(Problem):  # machines that cannot be asked are named already
+            if "nginx.service" not in context.facts[machine.name].active:
+                remedy = f"see `journalctl -u nginx` on {machine.name}; `apply` sets it up"
+                yield Trouble(f"Nginx does not run on the edge {machine.name}: users reach nothing", remedy)
 
 
 def _drivers(context: Context) -> Iterator[Trouble]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import functools
 import shutil
+import socket
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +25,7 @@ from bootstrap.errors import NotYet, Problem
 from bootstrap.inventory import Inventory
 from bootstrap.steps import Change, CheckOnly, Phase, Step
 
+ANSWER_SECONDS = 60
 # Where a machine has the certificates that everybody knows.
 _EVERYBODYS = "/etc/ssl/certs/ca-certificates.crt"
 _OURS = "/etc/nginx/custos/ca.crt"
@@ -61,6 +65,18 @@ class Proxy(Step):
             context.forget_facts()
         return changes
 
+    def verify(self, context: Context) -> None:
+        """Each edge answers for the public name, and not that nothing is up."""
+        found = door(context)
+        certificate, _ = _certificate(context, found)
+        for machine in context.inventory.edges:
+            context.wait(
+                f"{found.host} at the edge {machine.name}",
+                ANSWER_SECONDS,
+                functools.partial(_silence, machine.address, found, certificate),
+                functools.partial(str, f"see /var/log/nginx/error.log on {machine.name}, and Traefik's pods"),
+            )
+
     def _run(self, context: Context, *, check: bool) -> Sequence[Change]:
         inventory = context.inventory
         found = door(context)
@@ -90,6 +106,25 @@ class Proxy(Step):
             ).changes
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _silence(address: str, found: Door, certificate: bytes) -> str:
+    """Why users would get nothing from the edge at this address; empty where they get something."""
+    trusted = ssl.create_default_context(cadata=found.authority.decode() or None)
+    # The edge's own chain: what it is of, `findings` has looked at.
+    trusted.load_verify_locations(cadata=certificate.decode())
+    trusted.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    request = f"GET / HTTP/1.1\r\nHost: {found.host}\r\nConnection: close\r\n\r\n".encode()
+    try:
+        with (
+            socket.create_connection((address, 443), timeout=5) as plain,
+            trusted.wrap_socket(plain, server_hostname=found.host) as connection,
+        ):
+            connection.sendall(request)
+            status = connection.recv(64).split(b" ")[1:2]
+    except OSError as error:
+        return f"no answer ({error})"
+    return "it answers 503: no node lets it in" if status == [b"503"] else ""
 
 
 def door(context: Context) -> Door:
