@@ -109,29 +109,32 @@ class PodsReady(Step):
 
     def check(self, context: Context) -> Sequence[Change]:
         """The workloads that do not."""
-        return [Change("cluster", f"wait for {line}") for line in self._unready(context)]
+        mine = self._workloads(context)
+        return [Change("cluster", f"wait for {line}") for line in unready_workloads(context.kube, mine)]
 
     def change(self, context: Context) -> Sequence[Change]:
         """Wait, naming what holds it up."""
+        # Helm is asked once: it would take a good part of a processor that the pods are waiting for.
+        mine = self._workloads(context)
         context.wait(
             "the platform's pods",
             context.inventory.platform.timeout,
-            lambda: self._state(context),
+            lambda: self._state(context, mine),
             lambda: next((t.remedy for t in _troubles(context)), "see `kubectl get pods`"),
         )
         return ()
 
-    def _state(self, context: Context) -> str:
-        unready = self._unready(context)
+    def _state(self, context: Context, mine: list[Manifest]) -> str:
+        unready = unready_workloads(context.kube, mine)
         return f"{len(unready)} of its workloads do not fully run: {'; '.join(unready[:3])}" if unready else ""
 
-    def _unready(self, context: Context) -> list[str]:
+    def _workloads(self, context: Context) -> list[Manifest]:
         platform = context.inventory.platform
         context.kube  # noqa: B018 - raises NotYet where there is no cluster
         found = context.helm.release(platform.release, platform.namespace)
         if not found:
             raise NotYet("all pods of the release, once it is installed")
-        return unready_workloads(context.kube, workloads(found, platform.namespace))
+        return workloads(found, platform.namespace)
 
 
 def workloads(release: Release, namespace: str) -> list[Manifest]:
