@@ -58,7 +58,7 @@ def test_grpc_web(door: FrontDoor) -> None:
     grpc = next(iter(METHODS))
     page = ["--header", "Origin: https://portal.example.org", "--header", "X-Grpc-Web: 1"]
     answer = door.grpc(f"/{grpc}/Check", check_of(grpc), "application/grpc-web+proto", *page)
-    assert (answer.status, answer.headers["content-type"]) == (200, "application/grpc-web+proto"), answer
+    assert answer.status == 200 and answer.headers["content-type"].startswith("application/grpc-web"), answer
     assert answer.body.startswith(b"\0\0\0\0\2\x08\1")
     assert b"grpc-status: 0" in answer.body.lower()
     assert answer.headers["access-control-allow-origin"] in ("*", "https://portal.example.org")
