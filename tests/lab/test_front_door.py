@@ -117,6 +117,7 @@ def test_nodes_let_the_edge_in_and_nobody_else(door: FrontDoor, cluster: Cluster
 def test_nothing_up_is_said_honestly(door: FrontDoor, cluster: Cluster) -> None:
     """A page with 503 for browsers, UNAVAILABLE for gRPC; and all is well again by itself."""
     scale = ["scale", "deployment/custos-ingress", "-n", NAMESPACE]
+    replicas = cluster.get("deployment", "custos-ingress", "-n", NAMESPACE)["spec"]["replicas"]
     grpc = next(iter(METHODS))
     try:
         cluster.kubectl(*scale, "--replicas=0")
@@ -126,7 +127,7 @@ def test_nothing_up_is_said_honestly(door: FrontDoor, cluster: Cluster) -> None:
         assert answer.headers["retry-after"] == "30"
         assert door.grpc(f"/{grpc}/Check", check_of(grpc)).headers.get("grpc-status") == "14"
     finally:
-        cluster.kubectl(*scale, "--replicas=2")
+        cluster.kubectl(*scale, f"--replicas={replicas}")
         cluster.kubectl("rollout", "status", "deployment/custos-ingress", "-n", NAMESPACE, "--timeout=300s")
     wait_for("the front door to answer again", lambda: door.ask(STEADY).status == 200, seconds=60)
 
