@@ -21,8 +21,9 @@ Services that are off have none. A longer path wins over a shorter one.
 {{- $port := default $service.ports.http (($service.sidecar | default dict).ports | default dict).rest -}}
 {{- $routes = append $routes (merge (dict "name" $name "scheme" "http" "port" $port "podPort" $port "path" .path "strip" .strip) $of) -}}
 {{- end -}}
-{{- range $grpc := $service.grpc -}}
-{{- $routes = append $routes (merge (dict "name" (printf "%s-grpc" $name) "scheme" "h2c" "port" $service.ports.grpc "podPort" $service.ports.grpc "path" (printf "/%s" $grpc) "grpc" true) $of) -}}
+{{- range $index, $grpc := $service.grpc -}}
+{{- $own := printf "%s-grpc%s" $name (ternary "" (printf "-%d" $index) (eq $index 0)) -}}
+{{- $routes = append $routes (merge (dict "name" $own "scheme" "h2c" "port" $service.ports.grpc "podPort" $service.ports.grpc "path" (printf "/%s" $grpc) "grpc" true) $of) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -31,7 +32,7 @@ Services that are off have none. A longer path wins over a shorter one.
 {{- $of := dict "service" (include "common.name" (dict "context" . "name" "keycloak")) "pods" (dict "chart" "keycloak" "component" "server") "scheme" "https" "port" 443 "podPort" 8443 -}}
 {{- $routes = append $routes (merge (dict "name" "keycloak" "path" "/auth") $of) -}}
 {{- range list "admin" "metrics" "health" -}}
-{{- $routes = append $routes (merge (dict "name" (printf "keycloak-%s" (. | replace "/" "-")) "path" (printf "/auth/%s" .) "operators" true) $of) -}}
+{{- $routes = append $routes (merge (dict "name" (printf "keycloak-%s" .) "path" (printf "/auth/%s" .) "operators" true) $of) -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $routes -}}
