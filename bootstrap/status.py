@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -84,8 +83,7 @@ def wrong(context: Context) -> Iterator[Trouble]:
         yield Trouble(absent.what, "form it with `apply`")
         return
     yield from _nodes(context, nodes)
-    yield from _drivers(context)
-    yield from _edges(context)
+    yield from _machines(context)
     for namespace in ("kube-system", "local-path-storage"):
         yield from (
             Trouble(f"{namespace}: {t}", t.remedy) for t in troubles(context.kube, context.kube.pods(namespace))
@@ -100,21 +98,25 @@ def wrong(context: Context) -> Iterator[Trouble]:
         yield Trouble(str(trouble), trouble.remedy)
 
 
-def _edges(context: Context) -> Iterator[Trouble]:
-    for machine in context.inventory.edges:
-        with contextlib.suppress(Problem):  # machines that cannot be asked are named already
-            if "nginx.service" not in context.facts[machine.name].active:
-                remedy = f"see `journalctl -u nginx` on {machine.name}; `apply` sets it up"
-                yield Trouble(f"Nginx does not run on the edge {machine.name}: users reach nothing", remedy)
-
-
-def _drivers(context: Context) -> Iterator[Trouble]:
-    """Kubelets that keep pods in other control groups than containerd: limits then do not hold."""
+def _machines(context: Context) -> Iterator[Trouble]:
     try:
         context.facts  # noqa: B018 - asked for all machines at once
     except Problem as problem:
         yield Trouble(problem.what, problem.remedy)
         return
+    yield from _drivers(context)
+    yield from _edges(context)
+
+
+def _edges(context: Context) -> Iterator[Trouble]:
+    for machine in context.inventory.edges:
+        if "nginx.service" not in context.facts[machine.name].active:
+            remedy = f"see `journalctl -u nginx` on {machine.name}; `apply` sets it up"
+            yield Trouble(f"Nginx does not run on the edge {machine.name}: users reach nothing", remedy)
+
+
+def _drivers(context: Context) -> Iterator[Trouble]:
+    """Kubelets that keep pods in other control groups than containerd: limits then do not hold."""
     for machine in context.inventory.nodes:
         found = kubelet.running(context, machine.name).get("cgroupDriver")
         wanted = cgroup_driver(context, machine.name)

@@ -74,7 +74,8 @@ class PrepareMachines(Step):
 
     def verify(self, context: Context) -> None:
         """containerd runs everywhere, and nothing is missing any more."""
-        for name, facts in ((machine.name, context.facts[machine.name]) for machine in context.inventory.nodes):
+        for machine in context.inventory.nodes:
+            name, facts = machine.name, context.facts[machine.name]
             missing = [*facts.missing_packages]
             if facts.artifacts:
                 missing += facts.artifacts["programs"] + facts.artifacts["archives"]

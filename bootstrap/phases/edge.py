@@ -10,7 +10,6 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
@@ -35,15 +34,23 @@ def phase(inventory: Inventory, _engine: Engine) -> Phase:
     """Nothing where the inventory has no edge."""
     if not inventory.edges:
         return Phase("edge", [])
-    return Phase("edge", [CheckOnly("certificate", _check_certificate), Proxy("Nginx before the nodes")])
+    return Phase(
+        "edge",
+        [
+            CheckOnly("the front door believes the edge", _check_belief),
+            CheckOnly("certificate", _check_certificate),
+            Proxy("Nginx before the nodes"),
+        ],
+    )
 
 
 @dataclass(frozen=True)
 class Door:
-    """The platform's own front door, as it is in the cluster: public name, node port of https, its certificate."""
+    """The platform's own front door: public name, node port of https, proxies it believes, its certificate."""
 
     host: str
     port: int
+    believes: tuple[str, ...]
     certificate: bytes
     key: bytes
     authority: bytes  # empty: one that everybody knows
@@ -152,31 +159,15 @@ def door(context: Context) -> Door:
     )
     content = context.kube.get(f"/api/v1/namespaces/{namespace}/secrets/{secret}").get("data", {})
     parts = {name: base64.b64decode(content.get(name, "")) for name in ("tls.crt", "tls.key", "ca.crt")}
-    found = Door(public_host(context), int(port), parts["tls.crt"], parts["tls.key"], parts["ca.crt"])
-    _refuse_unbelieved(context)
-    return found
-
-
-def public_host(context: Context) -> str:
-    """The name of global.publicUrl, as the rendered chart has it."""
-    values = _values(context)
-    return str(urlsplit(values["global"]["publicUrl"]).hostname)
-
-
-def _values(context: Context) -> dict[str, Any]:
-    text = (rendered(context).folder / "values.yaml").read_text(encoding="utf-8")
-    return dict(yaml.safe_load(text))
-
-
-def _refuse_unbelieved(context: Context) -> None:
-    """An edge that the front door does not believe would hide who its clients are."""
-    believed = _values(context)["ingress"]["trustedProxies"]
-    missing = [machine.address for machine in context.inventory.edges if machine.address not in believed]
-    if missing:
-        raise Problem(
-            f"the front door does not believe the edge ({', '.join(missing)}) who its clients are",
-            f"add the address to ingress.trustedProxies in {context.inventory.platform.values}, and apply",
-        )
+    values = yaml.safe_load((rendered(context).folder / "values.yaml").read_text(encoding="utf-8"))
+    return Door(
+        host=str(urlsplit(values["global"]["publicUrl"]).hostname),
+        port=int(port),
+        believes=tuple(values["ingress"]["trustedProxies"]),
+        certificate=parts["tls.crt"],
+        key=parts["tls.key"],
+        authority=parts["ca.crt"],
+    )
 
 
 def _one(context: Context, path: str) -> Manifest:
@@ -193,6 +184,17 @@ def _certificate(context: Context, found: Door) -> tuple[bytes, bytes]:
     if edge.certificate and edge.key:
         return edge.certificate.read_bytes(), edge.key.read_bytes()
     return found.certificate, found.key
+
+
+def _check_belief(context: Context) -> None:
+    """An edge that the front door does not believe would hide who its clients are."""
+    believed = door(context).believes
+    missing = [machine.address for machine in context.inventory.edges if machine.address not in believed]
+    if missing:
+        raise Problem(
+            f"the front door does not believe the edge ({', '.join(missing)}) who its clients are",
+            f"add the address to ingress.trustedProxies in {context.inventory.platform.values}, and apply",
+        )
 
 
 def _check_certificate(context: Context) -> None:
