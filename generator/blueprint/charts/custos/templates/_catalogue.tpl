@@ -55,6 +55,14 @@ the `podPort`. Nothing where it is knowingly not there.
 {{- end -}}
 {{- end -}}
 
+{{- /*
+custos.restPort: where a service takes REST: its sidecar, or itself.
+  service  its facts
+*/ -}}
+{{- define "custos.restPort" -}}
+{{- default .service.ports.http ((.service.sidecar | default dict).ports | default dict).rest -}}
+{{- end -}}
+
 {{- /* custos.publicUrl: the address that users know, without a slash at its end. */ -}}
 {{- define "custos.publicUrl" -}}
 {{- trimSuffix "/" .Values.global.publicUrl -}}
