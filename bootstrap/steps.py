@@ -63,6 +63,27 @@ class CheckOnly(Step):
         return ()
 
 
+class MachineWork(Step):
+    """A playbook on machines; Ansible itself changes only what is not right."""
+
+    self_checking = True
+
+    def check(self, context: Context) -> Sequence[Change]:
+        """What `ansible-playbook --check --diff` shows."""
+        return self.run(context, check=True)
+
+    def change(self, context: Context) -> Sequence[Change]:
+        """Run the playbook."""
+        changes = self.run(context, check=False)
+        if changes:
+            context.forget_facts()
+        return changes
+
+    @abstractmethod
+    def run(self, context: Context, *, check: bool) -> Sequence[Change]:
+        """Run the playbook, or only ask what it would change; returns its changes."""
+
+
 @dataclass(frozen=True)
 class Phase:
     """A named list of steps; `needed_by_plan` phases are the checks that also `plan` stops at."""

@@ -11,7 +11,7 @@ from bootstrap.engines.playbooks import cgroup_driver, variables
 from bootstrap.errors import NotYet, Problem
 from bootstrap.inventory import Inventory, Machine
 from bootstrap.objects import ApplyObjects
-from bootstrap.steps import Change, CheckOnly, Step
+from bootstrap.steps import Change, CheckOnly, MachineWork, Step
 
 # Seconds. A control plane was up after 20 to 50 s on two quiet cores, ten times that on busy ones.
 NODES_TIMEOUT = 600
@@ -56,21 +56,8 @@ class Kubeadm:
         return (TakeOff("take Kubernetes off the machines"),)
 
 
-class PrepareMachines(Step):
+class PrepareMachines(MachineWork):
     """Ansible's roles base, containerd and kubernetes; Ansible itself changes only what is not right."""
-
-    self_checking = True
-
-    def check(self, context: Context) -> Sequence[Change]:
-        """What `ansible-playbook --check --diff` shows."""
-        return self._run(context, check=True)
-
-    def change(self, context: Context) -> Sequence[Change]:
-        """Run the playbook."""
-        changes = self._run(context, check=False)
-        if changes:
-            context.forget_facts()
-        return changes
 
     def verify(self, context: Context) -> None:
         """containerd runs everywhere, and nothing is missing any more."""
@@ -84,7 +71,8 @@ class PrepareMachines(Step):
             if "containerd.service" not in facts.active:
                 raise Problem(f"containerd does not run on {name}", f"see `journalctl -u containerd` on {name}")
 
-    def _run(self, context: Context, *, check: bool) -> Sequence[Change]:
+    def run(self, context: Context, *, check: bool) -> Sequence[Change]:
+        """The playbook's changes."""
         hosts = {name: {"probe": facts.raw} for name, facts in context.facts.items()}
         return context.ansible.run(
             "machines",

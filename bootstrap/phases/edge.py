@@ -22,7 +22,7 @@ from bootstrap.context import Context
 from bootstrap.engines import Engine
 from bootstrap.errors import NotYet, Problem
 from bootstrap.inventory import Inventory
-from bootstrap.steps import Change, CheckOnly, Phase, Step
+from bootstrap.steps import Change, CheckOnly, MachineWork, Phase
 
 ANSWER_SECONDS = 60
 # Where a machine has the certificates that everybody knows.
@@ -56,21 +56,8 @@ class Door:
     authority: bytes  # empty: one that everybody knows
 
 
-class Proxy(Step):
+class Proxy(MachineWork):
     """Ansible's role edge; Ansible itself changes only what is not right."""
-
-    self_checking = True
-
-    def check(self, context: Context) -> Sequence[Change]:
-        """What `ansible-playbook --check --diff` shows."""
-        return self._run(context, check=True)
-
-    def change(self, context: Context) -> Sequence[Change]:
-        """Run the playbook."""
-        changes = self._run(context, check=False)
-        if changes:
-            context.forget_facts()
-        return changes
 
     def verify(self, context: Context) -> None:
         """Each edge answers for the public name, and not that nothing is up."""
@@ -84,7 +71,8 @@ class Proxy(Step):
                 functools.partial(str, f"see /var/log/nginx/error.log on {machine.name}, and Traefik's pods"),
             )
 
-    def _run(self, context: Context, *, check: bool) -> Sequence[Change]:
+    def run(self, context: Context, *, check: bool) -> Sequence[Change]:
+        """The playbook's changes."""
         inventory = context.inventory
         found = door(context)
         edge = inventory.edge

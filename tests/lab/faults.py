@@ -53,6 +53,12 @@ def machine_of(pod: Pod) -> str:
     return str(pod["spec"]["nodeName"])
 
 
+def kill_container(pod: Pod, name: str) -> None:
+    """SIGKILL to the first process of one of the pod's containers."""
+    container = next(s["containerID"] for s in pod["status"]["containerStatuses"] if s["name"] == name)
+    on_machine(machine_of(pod), FIRST_PROCESS.format(container=container.partition("://")[2]))
+
+
 def kill(leaders: Leaders, _: ExitStack) -> None:
     """SIGKILL to the leader's server."""
     for store, pod in leaders.items():
@@ -60,9 +66,7 @@ def kill(leaders: Leaders, _: ExitStack) -> None:
         if command:
             store.kubectl("exec", name_of(pod), "-c", store.container, "--", *store.shell, command)
         else:
-            statuses = pod["status"]["containerStatuses"]
-            container = next(s["containerID"] for s in statuses if s["name"] == store.container)
-            on_machine(machine_of(pod), FIRST_PROCESS.format(container=container.partition("://")[2]))
+            kill_container(pod, store.container)
 
 
 def delete(leaders: Leaders, _: ExitStack) -> None:

@@ -12,6 +12,7 @@ import pytest
 from bootstrap.inventory import Inventory
 from generator.catalogue import load_catalogue
 from tests.lab.cluster import Cluster, CommandFailed, is_ready, run, wait_for
+from tests.lab.faults import kill_container, machine_of
 from tests.lab.front_door import FrontDoor, authority, check_of, requests
 from tests.lab.machines import lab, on_machine
 
@@ -134,9 +135,7 @@ def test_nothing_up_is_said_honestly(door: FrontDoor, cluster: Cluster) -> None:
 
 def _kill_a_replica(cluster: Cluster) -> None:
     victim = cluster.pods(NAMESPACE, PODS)[0]
-    container = victim["status"]["containerStatuses"][0]["containerID"].partition("//")[2]
-    script = f"ctr --namespace k8s.io task kill --signal SIGKILL {container}"
-    on_machine(victim["spec"]["nodeName"], script)
+    kill_container(victim, "traefik")
     name = victim["metadata"]["name"]
 
     def back() -> bool:
@@ -179,7 +178,7 @@ def powered() -> Iterator[dict[str, Any]]:
 @pytest.mark.drill
 def test_requests_go_on_without_a_worker(door: FrontDoor, cluster: Cluster, powered: dict[str, Any]) -> None:
     """The worker with one of Traefik's pods, and with a third of all else."""
-    victim = cluster.pods(NAMESPACE, PODS)[0]["spec"]["nodeName"]
+    victim = machine_of(cluster.pods(NAMESPACE, PODS)[0])
     with requests(door, "/auth/realms/master") as stream:
         wait_for("a hundred requests", lambda: stream.sent >= 100, seconds=60)
         powered["off"] = victim
