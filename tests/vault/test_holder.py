@@ -8,20 +8,28 @@ from holder import SILENT, Health, Holder, Step
 ACTIVE = Health(initialized=True, sealed=False, standby=False)
 STANDBY = Health(initialized=True, sealed=False, standby=True)
 HELD, FREE = "session", ""
+HUNG = "takes the connection and says nothing"
 # A round: the time, what the holder says (None: not asked, its address is not known), whose the lock is in Consul
-# (None: Consul does not say).
-Round = tuple[float, Health | None, str | None]
+# (None: Consul does not say). What Consul is asked to take from the holder it does.
+Round = tuple[float, Health | str | None, str | None]
 WELL: list[Round] = [(0, None, HELD), (1, ACTIVE, HELD), (2, ACTIVE, HELD)]
+
+GONE: list[Round] = [*WELL, (3, SILENT, HELD), (7, SILENT, HELD)]
+RELEASED = (7, Step.RELEASE)
 
 
 def steps(rounds: list[Round]) -> list[tuple[float, Step]]:
     holder = Holder()
     due: list[tuple[float, Step]] = []
     for now, health, session in rounds:
-        if health is not None:
+        if isinstance(health, Health):
             holder.answers(health, now)
+        elif health == HUNG:
+            holder.hangs(now)
         if session is not None and (step := holder.holds(session, now)) is not Step.NOTHING:
             due.append((now, step))
+            if step is Step.RELEASE:
+                holder.given_back()
     return due
 
 
@@ -43,26 +51,33 @@ def steps(rounds: list[Round]) -> list[tuple[float, Step]]:
             id="gone, and Consul has no leader for a while",
         ),
         pytest.param([*WELL, (3, STANDBY, HELD), (7, STANDBY, HELD)], [(7, Step.RELEASE)], id="it lost its place"),
-        pytest.param([(0, None, HELD), (1, STANDBY, HELD), (20, STANDBY, HELD)], [], id="it has just taken the lock"),
+        pytest.param([(0, None, HELD), (1, STANDBY, HELD), (90, STANDBY, HELD)], [], id="it has just taken the lock"),
+        pytest.param([*WELL, (3, HUNG, HELD), (7, HUNG, HELD), (17.9, HUNG, HELD)], [], id="busy"),
+        pytest.param([*WELL, (3, HUNG, HELD), (18, HUNG, HELD)], [(18, Step.RELEASE)], id="hung"),
+        pytest.param([*WELL, (3, HUNG, HELD), (17, ACTIVE, HELD), (19, HUNG, HELD)], [], id="busy twice"),
         pytest.param(
-            [(0, None, HELD), (1, STANDBY, HELD), (31, STANDBY, HELD)], [(31, Step.RELEASE)], id="idle for too long"
+            [*WELL, (3, HUNG, HELD), (6, SILENT, HELD), (10, SILENT, HELD)], [(10, Step.RELEASE)], id="hung, then gone"
+        ),
+        pytest.param(
+            [(0, None, HELD), (1, STANDBY, HELD), (121, STANDBY, HELD)], [(121, Step.RELEASE)], id="idle for too long"
         ),
         pytest.param(
             [*WELL, (3, SILENT, HELD), (7, SILENT, "another"), (8, STANDBY, "another"), (20, ACTIVE, "another")],
             [],
             id="another took over",
         ),
-        pytest.param([*WELL, (3, None, FREE), (4, None, "another")], [], id="free for a moment"),
+        pytest.param([*GONE, (8, None, FREE), (9, None, "another")], [RELEASED], id="given back, and taken"),
         pytest.param(
-            [*WELL, (3, None, FREE), (4, None, FREE), (5, None, FREE), (6, None, FREE), (60, None, FREE)],
-            [(5, Step.RESTART)],
-            id="nobody takes it: once",
+            [*GONE, (8, None, FREE), (9, None, FREE), (10, None, FREE), (11, None, FREE), (60, None, FREE)],
+            [RELEASED, (10, Step.RESTART)],
+            id="given back, and nobody takes it: once",
         ),
         pytest.param(
-            [*WELL, (3, None, FREE), (5, None, FREE), (9, None, "another"), (50, None, FREE), (52, None, FREE)],
-            [(5, Step.RESTART), (52, Step.RESTART)],
-            id="nobody takes it: once each time",
+            [*GONE, (8, None, FREE), (9, None, "another"), (50, None, FREE), (60, None, FREE)],
+            [RELEASED],
+            id="given back, taken, and free again",
         ),
+        pytest.param([*WELL, (3, None, FREE), (60, None, FREE)], [], id="free, but nobody here gave it back"),
         pytest.param([(0, None, FREE), (60, None, FREE)], [], id="never held: the first start"),
     ],
 )

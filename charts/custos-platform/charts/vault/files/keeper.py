@@ -21,8 +21,10 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import sys
 import time
+import urllib.parse
 from pathlib import Path
 
 import cluster
@@ -60,6 +62,16 @@ def health(address: str, seconds: float) -> Health:
     if not answer.fine or not isinstance(answer.body, dict):
         raise OSError(f"{address} answers {answer}")
     return Health(*(bool(answer.body.get(key)) for key in Health._fields))
+
+
+def connects(address: str, seconds: float) -> bool:
+    """Whether somebody takes a connection at this URL: the machine lives, and the process is there."""
+    url = urllib.parse.urlsplit(address)
+    try:
+        with socket.create_connection((url.hostname or "", url.port or 8200), timeout=seconds):
+            return True
+    except OSError:
+        return False
 
 
 def consul(method: str, path: str, body: bytes | None = None, seconds: float = 5) -> Answer:
@@ -181,12 +193,7 @@ class Watch:
         """Look once and do what is due. Raises OSError, Refused."""
         # First, and whatever Consul says: its leader may have died with this node.
         if self._address:
-            asked = time.monotonic()
-            try:
-                state = health(self._address, seconds=2)
-            except OSError:
-                state = SILENT
-            self._holder.answers(state, asked)
+            self._ask_holder()
         answer = consul("GET", LOCK, seconds=3)
         if answer.status not in (200, 404):
             raise OSError(f"Consul answers {answer}")
@@ -200,9 +207,21 @@ class Watch:
             # Consul sets the flags of a key with each write, and Vault takes no lock that lacks those of its library.
             released = consul("PUT", f"{LOCK}?release={session}&flags={entry.get('Flags', 0)}", value, seconds=3)
             print(f"{self._address} held the lock and is gone; giving it back is answered by {released}", flush=True)
+            if released.fine and released.body is True:
+                self._holder.given_back()
         elif step is Step.RESTART:
             print("nobody takes the lock, though it is free: Vault is started anew", flush=True)
             stop_vault()
+
+    def _ask_holder(self) -> None:
+        asked = time.monotonic()
+        try:
+            self._holder.answers(health(self._address, seconds=2), asked)
+        except OSError:
+            if connects(self._address, seconds=1):
+                self._holder.hangs(asked)
+            else:
+                self._holder.answers(SILENT, asked)
 
 
 class Keeper:
