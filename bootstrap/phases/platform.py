@@ -21,6 +21,8 @@ from bootstrap.workloads import Trouble, troubles, unready_workloads
 
 # Seconds after which an operation that Helm takes to be under way is taken for one that was cut off.
 ABANDONED = 15 * 60
+# So many workloads that do not run are named with their reason while people wait.
+SHOWN = 3
 
 
 def phase(_inventory: Inventory, _engine: Engine) -> Phase:
@@ -67,7 +69,7 @@ class InstallRelease(Step):
             self._forget(context, found)
 
         def working() -> None:
-            context.console.progress("; ".join(str(trouble) for trouble in _troubles(context)[:2]) or "Helm works")
+            context.console.progress("; ".join(map(str, _troubles(context, shown=2))) or "Helm works")
 
         try:
             context.helm.upgrade(
@@ -120,13 +122,13 @@ class PodsReady(Step):
             "the platform's pods",
             context.inventory.platform.timeout,
             lambda: self._state(context, mine),
-            lambda: next((t.remedy for t in _troubles(context)), "see `kubectl get pods`"),
+            lambda: next((t.remedy for t in _troubles(context, shown=1)), "see `kubectl get pods`"),
         )
         return ()
 
     def _state(self, context: Context, mine: list[Manifest]) -> str:
-        unready = unready_workloads(context.kube, mine)
-        return f"{len(unready)} of its workloads do not fully run: {'; '.join(unready[:3])}" if unready else ""
+        unready = unready_workloads(context.kube, mine, explained=SHOWN)
+        return f"{len(unready)} of its workloads do not fully run: {'; '.join(unready[:SHOWN])}" if unready else ""
 
     def _workloads(self, context: Context) -> list[Manifest]:
         platform = context.inventory.platform
@@ -177,8 +179,8 @@ def _differences(found: Release, wanted: Sequence[Manifest]) -> list[Change]:
     return changes
 
 
-def _troubles(context: Context) -> list[Trouble]:
-    return list(troubles(context.kube, context.kube.pods(context.inventory.platform.namespace)))
+def _troubles(context: Context, shown: int) -> list[Trouble]:
+    return troubles(context.kube, context.kube.pods(context.inventory.platform.namespace), shown)
 
 
 def _with_logs(context: Context, problem: Problem) -> Problem:

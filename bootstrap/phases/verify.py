@@ -52,7 +52,7 @@ class HelmTest(Step):
 
         def working() -> None:
             pods = context.kube.pods(platform.namespace)
-            context.console.progress("; ".join(str(t) for t in troubles(context.kube, pods)[:2]) or "tests run")
+            context.console.progress("; ".join(map(str, troubles(context.kube, pods, shown=2))) or "tests run")
 
         try:
             context.helm.test(platform.release, platform.namespace, platform.timeout, working)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from holder import SILENT, Health, Holder, Step
+from holder import SILENT, Health, Holder, Own, Step
 
 ACTIVE = Health(initialized=True, sealed=False, standby=False)
 STANDBY = Health(initialized=True, sealed=False, standby=True)
@@ -83,3 +83,20 @@ def steps(rounds: list[Round]) -> list[tuple[float, Step]]:
 )
 def test_a_lock_is_given_back_and_taken(rounds: list[Round], due: list[tuple[float, Step]]) -> None:
     assert steps(rounds) == due
+
+
+@pytest.mark.parametrize(
+    ("said", "due"),
+    [
+        pytest.param([(0, False), (10, False), (60, False)], [], id="well"),
+        pytest.param([(0, True), (4, True), (5, False)], [], id="just being sealed"),
+        pytest.param([(0, True), (4, True), (5, True), (6, True)], [5], id="sealed behind its word: once"),
+        pytest.param([(0, True), (3, False), (4, True), (8, True)], [], id="twice for a moment"),
+        pytest.param([(0, True), (5, True), (6, True), (11, True)], [5, 11], id="again after its new start"),
+    ],
+)
+def test_a_vault_that_only_says_that_it_is_unsealed_is_started_anew(
+    said: list[tuple[float, bool]], due: list[float]
+) -> None:
+    own = Own()
+    assert [now for now, sealed in said if own.says(sealed=sealed, now=now) is Step.RESTART] == due

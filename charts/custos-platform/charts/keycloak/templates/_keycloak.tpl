@@ -69,6 +69,9 @@ jdbc:postgresql://{{ include "common.urlHost" (include "keycloak.databaseHost" .
 - {name: KC_HTTP_RELATIVE_PATH, value: /auth}
 - {name: KC_HEALTH_ENABLED, value: "true"}
 - {name: KC_METRICS_ENABLED, value: "true"}
+{{- with .Values.javaOptions }}
+- {name: JAVA_OPTS_APPEND, value: {{ . | quote }}}
+{{- end }}
 {{- end -}}
 
 {{- /* keycloak.environment: all options, also those of the start. */ -}}

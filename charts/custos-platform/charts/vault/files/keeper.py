@@ -7,7 +7,8 @@ Every second it looks at its own Vault. What it does depends on what that is:
              Secret holds keys already, or the storage anything
   sealed     (seal kubernetesSecret) it is unsealed with the Secret's key. What an initialisation left behind that was
              cut short before anybody could have had its key is removed, and it is done again
-  standby    the active node is watched; where it is gone or sealed, its lock is given back (holder.py says why)
+  standby    the active node is watched; where it is gone or sealed, its lock is given back. A standby that cannot
+             become active any more is started anew (holder.py says why, both times)
   active     the other pods lose the label that clients find the active one by; mounts, policies and logins are made
              as wanted; the root token of the initialisation is revoked and forgotten
 
@@ -29,7 +30,7 @@ from pathlib import Path
 
 import cluster
 import setup
-from holder import SILENT, Health, Holder, Step
+from holder import SILENT, Health, Holder, Own, Step
 from setup import AUTHORITY, WANTED, Refused, Unfit, vault
 from web import Answer, call
 
@@ -45,6 +46,7 @@ FIRST_UNSEALING = "vault/core/mounts"
 ACTIVE_LABEL = "vault-active"
 ROUND_SECONDS = 1
 LABELS_EVERY_SECONDS = 10
+OWN_EVERY_SECONDS = 10
 # So often in a row Vault and Consul must have answered before Vault is initialised, which takes many writes.
 CALM_ROUNDS = 5
 INIT_SECONDS = 900
@@ -186,6 +188,8 @@ class Watch:
     """A standby's watch over the active node."""
 
     def __init__(self) -> None:
+        self._own = Own()
+        self._asked_own = float("-inf")
         self._holder = Holder()
         self._address = ""
 
@@ -199,8 +203,10 @@ class Watch:
             raise OSError(f"Consul answers {answer}")
         entry = answer.body[0] if answer.fine and answer.body else {}
         session = entry.get("Session", "")
-        if session != self._holder.session or not self._address:
-            self._address = vault("GET", "sys/leader").get("leader_address", "") if session else ""
+        news = session != self._holder.session or not self._address
+        if news or time.monotonic() - self._asked_own >= OWN_EVERY_SECONDS:
+            address = self._ask_own()
+            self._address = address if session else ""
         step = self._holder.holds(session, time.monotonic())
         if step is Step.RELEASE:
             value = base64.b64decode(entry.get("Value") or "")
@@ -212,6 +218,19 @@ class Watch:
         elif step is Step.RESTART:
             print("nobody takes the lock, though it is free: Vault is started anew", flush=True)
             stop_vault()
+
+    def _ask_own(self) -> str:
+        """The active node's address, as the own Vault knows it. Raises Refused where it does not say."""
+        try:
+            answer = vault("GET", "sys/leader")
+        except Refused as error:
+            if self._own.says(sealed=error.status == 503, now=time.monotonic()) is Step.RESTART:
+                print("Vault calls itself unsealed and answers that it is sealed: it is started anew", flush=True)
+                stop_vault()
+            raise
+        self._own.says(sealed=False, now=time.monotonic())
+        self._asked_own = time.monotonic()
+        return str(answer.get("leader_address", ""))
 
     def _ask_holder(self) -> None:
         asked = time.monotonic()

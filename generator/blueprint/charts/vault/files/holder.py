@@ -1,4 +1,4 @@
-"""What a standby does about an active node that is gone.
+"""What a standby does about an active node that is gone, and about itself.
 
 Its lock in Consul is given back; otherwise nobody could be active before the lock's session ends, half a minute and
 more. This is safe: Vault writes only while its session holds the lock (Consul checks that with each write).
@@ -21,6 +21,8 @@ HUNG_SECONDS = 15
 FREE_SECONDS = 2
 # A node that has just taken the lock is a standby while it reads its storage. Nobody is for so long.
 IDLE_SECONDS = 120
+# One that is just being sealed says so a moment later.
+HOLLOW_SECONDS = 5
 
 
 class Health(NamedTuple):
@@ -98,6 +100,29 @@ class Holder:
             or _lasts(self._idle_since, IDLE_SECONDS, now)
         )
         return Step.RELEASE if over else Step.NOTHING
+
+
+class Own:
+    """The own Vault, which may be sealed and say that it is not.
+
+    One to which Consul does not answer while it takes the lock seals its storage and gives up, for ever
+    (waitForLeadership in Vault's vault/ha.go, "seal configuration reload error"): it stays a standby that says of
+    itself that it is well, and answers that it is sealed when it is asked who is active.
+    """
+
+    def __init__(self) -> None:
+        self._hollow_since: float | None = None
+
+    def says(self, *, sealed: bool, now: float) -> Step:
+        """What is due where one that calls itself unsealed says this when it is asked who is active."""
+        if not sealed:
+            self._hollow_since = None
+        elif self._hollow_since is None:
+            self._hollow_since = now
+        if _lasts(self._hollow_since, HOLLOW_SECONDS, now):
+            self._hollow_since = None
+            return Step.RESTART
+        return Step.NOTHING
 
 
 def _lasts(since: float | None, seconds: float, now: float) -> bool:
