@@ -21,6 +21,8 @@ from generator.messages import schema_findings, show
 SCHEMA = Path(__file__).parent / "inventory.schema.yaml"
 # The chart's own floor (kubeVersion).
 OLDEST_KUBERNETES = (1, 32)
+# Words for networks in `firewall.open`.
+SOURCES = ("nodes", "operators", "everybody")
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,26 @@ class Edge:
 
 
 @dataclass(frozen=True)
+class OpenPorts:
+    """Ports that are open besides those that the platform needs; `sources` are networks or words for them."""
+
+    ports: str
+    protocol: str
+    sources: tuple[str, ...]
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Firewall:
+    """Who may reach the machines; networks as CIDRs."""
+
+    enabled: bool
+    operators: tuple[str, ...]
+    node_ports: tuple[str, ...]
+    open: tuple[OpenPorts, ...]
+
+
+@dataclass(frozen=True)
 class Platform:
     """The release; `timeout` is in seconds, `lab_only` are keys of the values that hold for images of the lab."""
 
@@ -139,6 +161,7 @@ class Inventory:
     containerd: Mapping[str, Any]
     storage: Storage
     edge: Edge
+    firewall: Firewall
     platform: Platform
 
     @property
@@ -188,6 +211,14 @@ def load(file: Path | str) -> Inventory:
     return _build(Path(file), data)
 
 
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.IPv4Network(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _formats() -> jsonschema.FormatChecker:
     checker = jsonschema.FormatChecker(formats=["ipv4"])
     checker.checks("ipv4network", raises=ValueError)(
@@ -232,6 +263,7 @@ class _Rules:
         yield from self._reach()
         yield from self._quorum()
         yield from self._edge()
+        yield from self._firewall()
         yield from self._networks()
         if engine == "kubeadm":
             yield from self._kubeadm()
@@ -342,6 +374,42 @@ class _Rules:
             if edge[key] and not paths.expand(edge[key]).is_file():
                 yield self._finding(("edge", key), "there is no such file", found=show(edge[key]))
 
+    def _firewall(self) -> Iterator[Finding]:
+        wall = self._data["firewall"]
+        for key in ("operators", "nodePorts"):
+            yield from self._overlaps(("firewall", key), wall[key])
+        for index, extra in enumerate(wall["open"]):
+            path: KeyPath = ("firewall", "open", index)
+            ports = [int(port) for port in extra["ports"].split("-")]
+            if not 1 <= ports[0] <= ports[-1] <= 65535:
+                yield self._finding(
+                    (*path, "ports"),
+                    "is no port, and no range from a lower to a higher one",
+                    found=show(extra["ports"]),
+                    allowed="1 to 65535",
+                )
+            for number, source in enumerate(extra["from"]):
+                if source not in SOURCES and not _is_network(source):
+                    yield self._finding(
+                        (*path, "from", number),
+                        "is no network",
+                        found=show(source),
+                        allowed=f"{', '.join(SOURCES)}, or a network such as 10.0.0.0/8",
+                    )
+
+    def _overlaps(self, path: KeyPath, networks: list[str]) -> Iterator[Finding]:
+        """A network within another says nothing, and is a mistake as often as not."""
+        for index, text in enumerate(networks):
+            for before in networks[:index]:
+                one, other = ipaddress.IPv4Network(before), ipaddress.IPv4Network(text)
+                if one.overlaps(other):
+                    yield self._finding(
+                        (*path, index),
+                        "two networks overlap",
+                        found=f"{before} and {text}",
+                        mend="leave out the one that lies in the other",
+                    )
+
     def _kubeadm(self) -> Iterator[Finding]:
         planes = sum("control-plane" in machine["roles"] for machine in self._machines)
         if planes > 1:
@@ -430,7 +498,7 @@ def _values_files() -> list[str]:
 
 def _build(file: Path, data: dict[str, Any]) -> Inventory:
     cluster, network, storage, platform = data["cluster"], data["cluster"]["network"], data["storage"], data["platform"]
-    edge = data["edge"]
+    edge, wall = data["edge"], data["firewall"]
     existing = cluster["engine"] == "existing"
     return Inventory(
         file=file,
@@ -467,6 +535,15 @@ def _build(file: Path, data: dict[str, Any]) -> Inventory:
             requests_per_second=edge["requestsPerSecond"],
             connections=edge["connections"],
             body_size=edge["bodySize"],
+        ),
+        firewall=Firewall(
+            enabled=wall["enabled"],
+            operators=tuple(wall["operators"]),
+            node_ports=tuple(wall["nodePorts"]),
+            open=tuple(
+                OpenPorts(extra["ports"], extra["protocol"], tuple(extra["from"]), tuple(extra["roles"]))
+                for extra in wall["open"]
+            ),
         ),
         platform=Platform(
             release=platform["release"],

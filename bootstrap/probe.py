@@ -25,11 +25,12 @@ PACKAGES = (
     "iproute2",
     "iptables",
     "kmod",
+    "nftables",
     "socat",
     "util-linux",
 )
 # And a machine that stands before the cluster.
-EDGE_PACKAGES = ("ca-certificates", "nginx")
+EDGE_PACKAGES = ("ca-certificates", "nftables", "nginx")
 # deb822_repository and apt on the machine need them; only where Kubernetes itself comes as packages.
 PACKAGES_FOR_REPOSITORY = ("gnupg", "python3-apt", "python3-debian")
 MODULES = ("overlay", "br_netfilter", "nf_conntrack")

@@ -106,6 +106,7 @@ def _machines(context: Context) -> Iterator[Trouble]:
         return
     yield from _drivers(context)
     yield from _edges(context)
+    yield from _walls(context)
 
 
 def _edges(context: Context) -> Iterator[Trouble]:
@@ -113,6 +114,14 @@ def _edges(context: Context) -> Iterator[Trouble]:
         if "nginx.service" not in context.facts[machine.name].active:
             remedy = f"see `journalctl -u nginx` on {machine.name}; `apply` sets it up"
             yield Trouble(f"Nginx does not run on the edge {machine.name}: users reach nothing", remedy)
+
+
+def _walls(context: Context) -> Iterator[Trouble]:
+    for machine in context.inventory.machines if context.inventory.firewall.enabled else ():
+        if not context.facts[machine.name].firewall:
+            yield Trouble(
+                f"{machine.name} has no firewall: whoever reaches it reaches all its ports", "`apply` sets it up"
+            )
 
 
 def _drivers(context: Context) -> Iterator[Trouble]:

@@ -113,6 +113,25 @@ WORKER = "  - {name: w1, address: 10.9.0.2, roles: [worker]}\n"
             'found ["worker", "edge"]; allowed: edge, or other roles; mend: give the edge a machine of its own',
         ),
         (
+            HEAD + PLANE + WORKER + "firewall: {operators: [10.9.0.300]}",
+            "6: firewall.operators[0]: '10.9.0.300' is not a 'ipv4network'; found \"10.9.0.300\"",
+        ),
+        (
+            HEAD + PLANE + WORKER + "firewall: {operators: [10.0.0.0/8, 10.9.0.0/24]}",
+            "6: firewall.operators[1]: two networks overlap; found 10.0.0.0/8 and 10.9.0.0/24; "
+            "mend: leave out the one that lies in the other",
+        ),
+        (
+            HEAD + PLANE + WORKER + 'firewall: {open: [{ports: "8010-8000", from: [nodes]}]}',
+            "6: firewall.open[0].ports: is no port, and no range from a lower to a higher one; "
+            'found "8010-8000"; allowed: 1 to 65535',
+        ),
+        (
+            HEAD + PLANE + WORKER + 'firewall: {open: [{ports: "8000", from: [10.0.0.1/8]}]}',
+            '6: firewall.open[0].from[0]: is no network; found "10.0.0.1/8"; '
+            "allowed: nodes, operators, everybody, or a network such as 10.0.0.0/8",
+        ),
+        (
             HEAD + PLANE + WORKER + "edge: {certificate: pyproject.toml}",
             '6: edge.certificate: a certificate without its key; found "pyproject.toml"; '
             "mend: set edge.key, or leave both out for the certificate of the platform's own front door",

@@ -163,3 +163,34 @@ def _flat(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for task in tasks:
         found += _flat(task["block"] + task.get("always", [])) if "block" in task else [task]
     return found
+
+
+def test_rules_of_a_node_and_of_the_edge(written: Any) -> None:
+    """What nft itself says of them is tests/lab's: it is not on every computer."""
+    opening = {"why": "SSH: operators", "protocol": "tcp", "ports": "22", "sources": ["10.8.0.0/16", "10.7.0.1"]}
+    door = {"why": "users: HTTPS", "protocol": "tcp", "ports": "443", "sources": []}
+    cluster = {
+        "inside": ["10.9.0.1", "10.244.0.0/16"],
+        "pods": "10.244.0.0/16",
+        "services": "10.96.0.0/12",
+        "anyone": False,
+        "door": [],
+    }
+    template = {"firewall.nft": "roles/firewall/templates/firewall.nft.j2"}
+
+    def rules(**own: Any) -> list[str]:
+        text = written(template, {"custos_firewall": {"openings": [opening, door], "cluster": None, **own}})
+        return [line.strip() for line in text["firewall.nft"].splitlines()]
+
+    edge = rules()
+    assert edge[2:4] == ["add table inet custos", "delete table inet custos"], "replaced in one go, whatever was there"
+    assert "ip saddr { 10.8.0.0/16, 10.7.0.1 } tcp dport 22 accept" in edge
+    assert "tcp dport 443 accept" in edge
+    assert not [line for line in edge if "chain forward" in line]
+    node = rules(cluster=cluster)
+    assert "fib daddr type local udp dport 30000-32767 reject" in node, "there is nobody who may"
+    assert "fib daddr type local tcp dport 30000-32767 ip saddr != { 10.9.0.9 } reject" in rules(
+        cluster={**cluster, "door": ["10.9.0.9"]}
+    )
+    assert not [line for line in rules(cluster={**cluster, "anyone": True}) if "30000" in line]
+    assert "ip daddr 10.244.0.0/16 ip saddr != { 10.9.0.1, 10.244.0.0/16 } reject" in node

@@ -14,7 +14,7 @@ import pytest
 
 from tests.chart.conftest import CASES, Case
 from tests.chart.helm import Object, containers, environment, find, kind
-from tests.chart.test_network import opened
+from tests.chart.policies import opened
 from tests.chart.test_rules import wanted_secrets
 
 IAM = "iam-admin-core-service"

@@ -10,30 +10,8 @@ import pytest
 
 from tests.chart.conftest import Case
 from tests.chart.helm import Object, find, kind, name, pod_templates, selects
+from tests.chart.policies import Peer, opened, policies_of
 from tests.chart.test_rules import SET_BY_AGENTS
-
-Peer = dict[str, Any]
-
-
-def policies_of(objects: list[Object], labels: dict[str, str]) -> list[Object]:
-    return [p for p in kind(objects, "NetworkPolicy") if selects(p["spec"]["podSelector"], labels)]
-
-
-def matches(peers: list[Peer], labels: dict[str, str]) -> bool:
-    """Whether pods of the release with these labels are among the peers of a rule."""
-    return any("podSelector" in p and "namespaceSelector" not in p and selects(p["podSelector"], labels) for p in peers)
-
-
-def opened(objects: list[Object], direction: str, own: dict[str, str], other: dict[str, str]) -> set[int]:
-    """TCP ports that the policies of `own` open to or from `other`."""
-    key = {"egress": "to", "ingress": "from"}[direction]
-    return {
-        port["port"]
-        for policy in policies_of(objects, own)
-        for rule in policy["spec"].get(direction, [])
-        if matches(rule.get(key, []), other)
-        for port in rule.get("ports", [])
-    }
 
 
 def component(labels: dict[str, str]) -> str:

@@ -47,6 +47,23 @@ def release() -> Facts:
     return {"id": facts.get("ID", ""), "version": facts.get("VERSION_ID", "")}
 
 
+def asked_from() -> Optional[Facts]:
+    """The address that asks by SSH, and the port that it asked; None where nobody does.
+
+    sudo takes the variable away, so that it is read from the processes above this one.
+    """
+    process = os.getppid()
+    while process > 1:
+        for variable in (read("/proc/%d/environ" % process) or "").split("\0"):
+            if variable.startswith("SSH_CONNECTION="):
+                words = variable.partition("=")[2].split()
+                return {"address": words[0], "port": int(words[3])}
+        # The name in parentheses may hold blanks.
+        status = (read("/proc/%d/stat" % process) or "").rpartition(")")[2].split()
+        process = int(status[1]) if status else 0
+    return None
+
+
 def memory() -> Tuple[int, int]:
     """Bytes of memory and of swap."""
     lines = (read("/proc/meminfo") or "").splitlines()
@@ -194,6 +211,8 @@ def main() -> None:
         "machine_id": read("/etc/machine-id") or "",
         "time": time.time(),
         "root": os.geteuid() == 0,
+        "asked_from": asked_from(),
+        "firewall": bool(output("nft", "list", "table", "inet", "custos")),
         "systemd": os.path.isdir("/run/systemd/system"),
         "cgroup": 2 if os.path.exists("/sys/fs/cgroup/cgroup.controllers") else 1,
         "default_route": default_route(),
