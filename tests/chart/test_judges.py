@@ -1,0 +1,100 @@
+"""What static judges find in what each values file renders: nothing but what docs/security.md gives a reason for."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pytest
+import yaml
+
+import tools
+from tests.chart.conftest import CASES, PROJECT, Case
+from tests.chart.helm import Object
+
+SECURITY = PROJECT / "docs" / "security.md"
+JUDGED = [case for case in CASES if case.name in ("prod", "lab", "minimal", "external", "their-controller")]
+
+
+class Accepted(NamedTuple):
+    """A row of the table."""
+
+    judge: str
+    check: str
+    where: str
+    values: str
+    reason: str
+
+
+class Finding(NamedTuple):
+    """What a judge says about an object (kind and name) of a values file."""
+
+    judge: str
+    check: str
+    where: str
+    values: str
+
+    def is_accepted_by(self, row: Accepted) -> bool:
+        """Whether the row's reason is about it."""
+        here = row.values == "*" or self.values in row.values.split(", ")
+        return (self.judge, self.check) == row[:2] and here and fnmatch.fnmatchcase(self.where, row.where)
+
+
+def accepted() -> list[Accepted]:
+    lines = SECURITY.read_text(encoding="utf-8").partition("## What the judges find")[2].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return [Accepted(*row) for row in rows[2:]]
+
+
+def kube_score(objects: list[Object], values: str) -> Iterator[Finding]:
+    command = [
+        str(tools.ensure("kube-score")),
+        "score",
+        "--output-format",
+        "json",
+        "--kubernetes-version",
+        "v1.34",
+        "-",
+    ]
+    text = yaml.safe_dump_all(objects)
+    # It ends with 1 where it finds anything.
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1) and done.stdout, done.stderr
+    for judged in json.loads(done.stdout):
+        where = f"{judged['type_meta']['kind']}/{judged['object_meta']['name']}"
+        for check in judged["checks"]:
+            if not check["skipped"] and check["grade"] < 10:
+                yield Finding("kube-score", check["check"]["id"], where, values)
+
+
+@pytest.fixture(scope="module")
+def findings(objects_of: Callable[[Case], list[Object]]) -> dict[str, set[Finding]]:
+    return {case.name: set(kube_score(objects_of(case), case.values)) for case in JUDGED}
+
+
+@pytest.mark.parametrize("case", [case.name for case in JUDGED])
+def test_every_finding_has_its_reason(findings: dict[str, set[Finding]], case: str) -> None:
+    rows = accepted()
+    assert findings[case], "a judge that finds nothing at all was not asked"
+    new = sorted(f for f in findings[case] if not any(f.is_accepted_by(row) for row in rows))
+    assert not new, f"mend it, or give a reason in {SECURITY.relative_to(PROJECT)}:\n" + "\n".join(map(str, new))
+
+
+def test_every_reason_is_still_needed(findings: dict[str, set[Finding]]) -> None:
+    found = set().union(*findings.values())
+    idle = [row for row in accepted() if not any(f.is_accepted_by(row) for f in found)]
+    assert not idle, f"nothing is found for these any more: {idle}"
+    assert all(len(row.reason) > 20 for row in accepted())
+
+
+def test_a_new_finding_is_seen(objects_of: Callable[[Case], list[Object]]) -> None:
+    """A privileged container, which no row allows."""
+    objects = json.loads(json.dumps(objects_of(JUDGED[0])))
+    pod = next(item for item in objects if item["kind"] == "Deployment")
+    pod["spec"]["template"]["spec"]["containers"][0]["securityContext"] = {"privileged": True}
+    rows = accepted()
+    new = {f.check for f in kube_score([pod], "prod") if not any(f.is_accepted_by(row) for row in rows)}
+    assert "container-security-context-privileged" in new
