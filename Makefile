@@ -24,8 +24,9 @@ venv: ## The Python environment
 venv-path:
 	@echo $(VENV)
 
-tools: venv ## Helm, chart-testing and kubeconform, found or built
-	@$(PYTHON) -m tools install helm ct kubeconform
+tools: venv ## Helm, chart-testing, kubeconform and the judges, found or built
+	@$(PYTHON) -m tools install helm ct kubeconform kube-score
+	@python3 tools/venv.py --judge
 
 up: venv ## The platform on this computer: machines, Kubernetes, Custos
 	@$(PYTHON) -m lab up

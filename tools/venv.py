@@ -1,9 +1,12 @@
-"""The project's Python environment: made once for each set of pins, shared by all checkouts.
+"""The project's Python environments: made once for each set of pins, shared by all checkouts.
+
+There is one for the project, and one for each program whose own pins contradict those of the project (JUDGE).
 
 Run by the Makefile with whatever Python the machine has, before any package is there: standard library only.
 
-    python3 tools/venv.py           makes it where it is missing
-    python3 tools/venv.py --path    prints where it is, or will be
+    python3 tools/venv.py           makes the project's where it is missing
+    python3 tools/venv.py --judge   makes the judge's
+    python3 tools/venv.py --path    prints where the project's is, or will be
 """
 
 from __future__ import annotations
@@ -18,6 +21,11 @@ from pathlib import Path
 
 OLDEST = (3, 11)
 PROJECT = Path(__file__).resolve().parents[1]
+CONSTRAINTS = PROJECT / "constraints.txt"
+
+
+# checkov and all that it brings, pinned.
+JUDGE = PROJECT / "tools" / "checkov.txt"
 
 
 def requirements() -> list[str]:
@@ -28,31 +36,34 @@ def requirements() -> list[str]:
     return [*project["dependencies"], *project["optional-dependencies"]["test"]]
 
 
-def location() -> Path:
-    """Where the environment belongs: keyed by the pins and by the Python that made it."""
-    pins = (PROJECT / "constraints.txt").read_text(encoding="utf-8")
-    key = hashlib.sha256("\n".join([sys.version, pins, *requirements()]).encode()).hexdigest()[:12]
+def location(pins: Path = CONSTRAINTS) -> Path:
+    """Where the environment of these pins belongs: keyed by them and by the Python that made it."""
+    wanted = requirements() if pins == CONSTRAINTS else []
+    key = hashlib.sha256("\n".join([sys.version, pins.read_text(encoding="utf-8"), *wanted]).encode()).hexdigest()[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "custos-platform" / f"venv-{key}"
 
 
-def make(target: Path) -> None:
-    """Make the environment at `target`, whole or not at all; two at once wait for each other.
+def make(pins: Path = CONSTRAINTS) -> Path:
+    """Make the environment of these pins where it is missing, whole or not at all; two at once wait for each other.
 
     Raises subprocess.CalledProcessError where a step fails; what it said has been printed.
     """
+    target = location(pins)
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         ready = target / "ready"
         if ready.exists():
-            return
-        print("installing the Python packages of constraints.txt", flush=True)
+            return target
+        print(f"installing the Python packages of {pins.relative_to(PROJECT)}", flush=True)
         shutil.rmtree(target, ignore_errors=True)  # what a killed run left
         subprocess.run([sys.executable, "-m", "venv", str(target)], check=True)
         pip = [str(target / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "-c", str(PROJECT / "constraints.txt"), *requirements()], check=True)
+        wanted = ["-c", str(pins), *requirements()] if pins == CONSTRAINTS else ["-r", str(pins)]
+        subprocess.run([*pip, *wanted], check=True)
         ready.touch()
+    return target
 
 
 def main() -> int:
@@ -65,7 +76,7 @@ def main() -> int:
         print(location())
         return 0
     try:
-        make(location())
+        make(JUDGE if "--judge" in sys.argv[1:] else CONSTRAINTS)
     except subprocess.CalledProcessError as failure:
         failed = " ".join(map(str, failure.cmd[1:4]))
         print(f"{failed} failed (above). Debian: apt-get install python3-venv", file=sys.stderr)

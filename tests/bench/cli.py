@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tests.bench import by_hand, release, render, results, table, template, up
+from tests.bench import by_hand, door, release, render, results, table, template, up
 from tests.bench.errors import BenchError
 from tests.bench.machine import PROJECT
 from tests.bench.results import Result
@@ -34,6 +34,7 @@ TOPICS = {
     "template": Topic(template.measure),
     "release": Topic(release.measure),
     "up": Topic(up.measure, up.lacks),
+    door.TOPIC: Topic(door.measure, door.lacks, times=3),
 }
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -6,6 +6,7 @@ import fnmatch
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -14,6 +15,7 @@ import yaml
 import tools
 from tests.chart.conftest import CASES, PROJECT, Case
 from tests.chart.helm import Object
+from tools import venv
 
 SECURITY = PROJECT / "docs" / "security.md"
 JUDGED = [case for case in CASES if case.name in ("prod", "lab", "minimal", "external", "their-controller")]
@@ -70,15 +72,40 @@ def kube_score(objects: list[Object], values: str) -> Iterator[Finding]:
                 yield Finding("kube-score", check["check"]["id"], where, values)
 
 
+def checkov(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """File, check and object of each finding in the manifests of a folder: one run, for it takes its time to start."""
+    program = str(venv.make(venv.JUDGE) / "bin" / "checkov")
+    how = ["--framework", "kubernetes", "--output", "json", "--compact", "--quiet", "--skip-download"]
+    # It ends with 1 where it finds anything.
+    done = subprocess.run(
+        [program, "--directory", str(folder), *how], capture_output=True, text=True, check=False, cwd=folder
+    )
+    assert done.returncode in (0, 1) and done.stdout, done.stderr
+    for failed in json.loads(done.stdout)["results"]["failed_checks"]:
+        kind, _, name = failed["resource"].split(".", 2)
+        yield failed["file_path"].strip("/"), failed["check_id"], f"{kind}/{name}"
+
+
 @pytest.fixture(scope="module")
-def findings(objects_of: Callable[[Case], list[Object]]) -> dict[str, set[Finding]]:
-    return {case.name: set(kube_score(objects_of(case), case.values)) for case in JUDGED}
+def findings(
+    objects_of: Callable[[Case], list[Object]], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, set[Finding]]:
+    folder = tmp_path_factory.mktemp("judged")
+    for case in JUDGED:
+        (folder / f"{case.name}.yaml").write_text(yaml.safe_dump_all(objects_of(case)), encoding="utf-8")
+    found = {case.name: set(kube_score(objects_of(case), case.values)) for case in JUDGED}
+    values = {case.name: case.values for case in JUDGED}
+    for file, check, where in checkov(folder):
+        case_name = file.removesuffix(".yaml")
+        found[case_name].add(Finding("checkov", check, where, values[case_name]))
+    return found
 
 
 @pytest.mark.parametrize("case", [case.name for case in JUDGED])
 def test_every_finding_has_its_reason(findings: dict[str, set[Finding]], case: str) -> None:
     rows = accepted()
-    assert findings[case], "a judge that finds nothing at all was not asked"
+    judges = {finding.judge for finding in findings[case]}
+    assert judges == {"kube-score", "checkov"}, "a judge that finds nothing at all was not asked"
     new = sorted(f for f in findings[case] if not any(f.is_accepted_by(row) for row in rows))
     assert not new, f"mend it, or give a reason in {SECURITY.relative_to(PROJECT)}:\n" + "\n".join(map(str, new))
 
