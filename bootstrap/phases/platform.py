@@ -10,6 +10,7 @@ from bootstrap.chart import rendered
 from bootstrap.clients.helm import Manifest, Release
 from bootstrap.clients.kube import placed, readable, title
 from bootstrap.context import Context
+from bootstrap.doors import is_there
 from bootstrap.engines import Engine
 from bootstrap.errors import NotYet, Problem
 from bootstrap.inventory import Inventory
@@ -31,6 +32,7 @@ def phase(_inventory: Inventory, _engine: Engine) -> Phase:
         "platform",
         [
             ApplyObjects("namespace", manifests.namespace),
+            CheckOnly("front door", is_there),
             CheckOnly("versions", keep_apart),
             GrowVolumes("volumes"),
             InstallRelease("release"),

@@ -1,0 +1,100 @@
+"""A person with a browser: Keycloak's login page renders, a wrong password is refused, a right one works."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support import expected_conditions as condition
+from selenium.webdriver.support.wait import WebDriverWait
+
+from bootstrap.inventory import Inventory
+from lab import host
+from tests.lab.cluster import Cluster
+
+HOST = "custos.lab.internal"
+NAMESPACE = "custos"
+# Program and Debian's package of it. Ubuntu has Chromium as a snap only, which does not run everywhere.
+PROGRAMS = {"chromium": "chromium", "chromedriver": "chromium-driver"}
+SECONDS = 120  # a page of scripts, on a processor that the platform shares
+Browser = webdriver.Chrome
+
+
+def _programs() -> list[str]:
+    missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
+    if missing:
+        host.install(missing)
+    found = [shutil.which(program) for program in PROGRAMS]
+    assert all(found), f"{', '.join(PROGRAMS)} cannot be had here; found: {found}"
+    return [str(program) for program in found]
+
+
+def _key_of(certificate: bytes) -> str:
+    """The certificate's key, as Chromium is told to trust it and no other."""
+    key = x509.load_pem_x509_certificate(certificate).public_key()
+    content = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(content).digest()).decode()
+
+
+@pytest.fixture
+def browser(cluster: Cluster, inventory: Inventory, tmp_path: Path) -> Iterator[Browser]:
+    """Chromium, to which the public name is the edge's address and the edge's own key is to be believed."""
+    chromium, driver = _programs()
+    served = cluster.secret("custos-ingress-tls", NAMESPACE)["tls.crt"].encode()
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",  # it refuses to be root's otherwise
+        "--disable-gpu",
+        f"--user-data-dir={tmp_path}",
+        f"--host-resolver-rules=MAP {HOST} {inventory.edges[0].address}",
+        f"--ignore-certificate-errors-spki-list={_key_of(served)}",
+    ):
+        options.add_argument(argument)
+    driven = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    driven.set_page_load_timeout(SECONDS)
+    try:
+        yield driven
+    finally:
+        driven.quit()
+
+
+def test_a_person_logs_in(browser: Browser, cluster: Cluster) -> None:
+    admin = cluster.secret("custos-keycloak", NAMESPACE)
+    waiting = WebDriverWait(browser, SECONDS)
+
+    def log_in(password: str) -> None:
+        field = waiting.until(condition.element_to_be_clickable((By.ID, "password")))
+        name = browser.find_element(By.ID, "username")
+        name.clear()
+        name.send_keys(admin["admin-username"])
+        field.send_keys(password)
+        browser.find_element(By.ID, "kc-login").click()
+
+    browser.get(f"https://{HOST}/auth/realms/master/account/")
+    waiting.until(condition.visibility_of_element_located((By.ID, "kc-login")))
+    assert browser.current_url.startswith(f"https://{HOST}/auth/realms/master/protocol/openid-connect/auth")
+    page = browser.find_element(By.ID, "kc-login").value_of_css_property("background-color")
+    assert page not in ("rgba(0, 0, 0, 0)", "rgba(239, 239, 239, 1)"), (
+        "its own style sheets came through the door as well"
+    )
+
+    log_in("not the password")
+    said = waiting.until(condition.visibility_of_element_located((By.ID, "input-error")))
+    assert "Invalid username or password" in said.text
+
+    log_in(admin["admin-password"])
+    waiting.until(condition.url_contains(f"https://{HOST}/auth/realms/master/account"))
+    waiting.until(condition.presence_of_element_located((By.CSS_SELECTOR, "[data-testid='username'], #username")))
+    cookies = {cookie["name"]: cookie for cookie in browser.get_cookies()}
+    assert not browser.find_elements(By.ID, "kc-login")
+    assert all(cookie["secure"] for cookie in cookies.values()), "no cookie ever goes over plain HTTP"
