@@ -44,7 +44,7 @@ def main() -> None:
                 answered.append(target)
             poll.unregister(number)
             connection.close()
-    json.dump(answered, sys.stdout)
+    json.dump(answered, sys.stdout, separators=(",", ":"))
 
 
 main()

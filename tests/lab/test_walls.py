@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from lab.description import load as described
 from tests.chart.policies import opened
 from tests.lab.cluster import Cluster, CommandFailed, wait_for
 from tests.lab.machines import PROJECT, lab, on_machine
-from tests.lab.walls import EVERY_PORT, Port, from_here, from_pods, stranger
+from tests.lab.walls import EVERY_PORT, PROGRAM, Port, from_here, from_pods, stranger
 
 NAMESPACE = "custos"
 STRANGER = "10.231.0.99"
@@ -75,47 +77,116 @@ def _kind(pod: dict[str, Any]) -> str:
     return f"{labels['app.kubernetes.io/name']}/{labels.get('app.kubernetes.io/component', '')}"
 
 
-def test_pods_reach_what_the_policies_say_and_nothing_else(cluster: Cluster) -> None:
-    """From the network of one pod of each kind to every port that any pod names, both where it is open and where not.
+@dataclass(frozen=True)
+class Network:
+    """The platform's pods as they are, every TCP port that one of them names, and the policies that hold for them."""
 
-    tests/chart/test_network.py holds the policies against the catalogue; this holds the network against the policies.
-    """
+    pods: list[dict[str, Any]]
+    policies: list[dict[str, Any]]
+    ports: dict[Port, dict[str, Any]]
+
+    def opens(self, labels: dict[str, str]) -> set[Port]:
+        """The ports that the policies open to a pod with these labels."""
+        return {
+            (address, port)
+            for (address, port), pod in self.ports.items()
+            if port in opened(self.policies, "egress", labels, pod["metadata"]["labels"])
+            and port in opened(self.policies, "ingress", pod["metadata"]["labels"], labels)
+        }
+
+    def shown(self, ports: set[Port]) -> list[str]:
+        """Kinds and ports, for people."""
+        return sorted({f"{_kind(self.ports[port])} at port {port[1]}" for port in ports})
+
+
+@pytest.fixture
+def network(cluster: Cluster) -> Network:
     pods = [p for p in cluster.pods(NAMESPACE) if p["status"]["phase"] == "Running"]
-    policies = cluster.get("networkpolicies", "-n", NAMESPACE)["items"]
-    ports: dict[Port, dict[str, Any]] = {
+    ports = {
         (pod["status"]["podIP"], port["containerPort"]): pod
         for pod in pods
         for container in pod["spec"]["containers"]
         for port in container.get("ports", ())
         if port.get("protocol", "TCP") == "TCP"
     }
+    return Network(pods, cluster.get("networkpolicies", "-n", NAMESPACE)["items"], ports)
+
+
+def test_pods_reach_what_the_policies_say_and_nothing_else(network: Network) -> None:
+    """From the network of one pod of each kind to every port that any pod names.
+
+    tests/chart/test_network.py holds the policies against the catalogue; this holds the network against the policies.
+    """
     sources: dict[str, dict[str, Any]] = {}
-    for pod in pods:
+    for pod in network.pods:
         sources.setdefault(_kind(pod), pod)
     by_machine: dict[str, dict[str, str]] = defaultdict(dict)
-    for pod in sources.values():
+    for kind, pod in sources.items():
         status = next(s for s in pod["status"]["containerStatuses"] if "running" in s["state"])
-        by_machine[pod["spec"]["nodeName"]][pod["metadata"]["name"]] = status["containerID"].partition("://")[2]
-    reached = {
-        name: found
-        for machine, containers in by_machine.items()
-        for name, found in from_pods(machine, containers, ports).items()
-    }
+        by_machine[pod["spec"]["nodeName"]][kind] = status["containerID"].partition("://")[2]
     wrong = []
-    for pod in sources.values():
-        own = pod["metadata"]["labels"]
-        for (address, port), target in ports.items():
-            if target["metadata"]["uid"] == pod["metadata"]["uid"]:
-                continue
-            other = target["metadata"]["labels"]
-            allowed = port in opened(policies, "egress", own, other) & opened(policies, "ingress", other, own)
-            # A port that is open may have nobody behind it at this moment.
-            if (address, port) in reached[pod["metadata"]["name"]] and not allowed:
-                wrong.append(f"{_kind(pod)} reaches {_kind(target)} at port {port}")
-            elif allowed and (address, port) not in reached[pod["metadata"]["name"]]:
-                wrong.append(f"{_kind(pod)} does not reach {_kind(target)} at port {port}")
-    print(f"{len(sources)} kinds of pods, {len(ports)} ports, {len(sources) * len(ports)} pairs")
+    for machine, containers in by_machine.items():
+        for kind, reached in from_pods(machine, containers, network.ports).items():
+            own = {port for port in network.ports if port[0] == sources[kind]["status"]["podIP"]}
+            allowed = network.opens(sources[kind]["metadata"]["labels"])
+            if more := network.shown(reached - allowed - own):
+                wrong.append(f"{kind} reaches {', '.join(more)}")
+            if less := network.shown(allowed - reached - own):
+                wrong.append(f"{kind} does not reach {', '.join(less)}")
+    print(f"{len(sources)} kinds of pods, {len(network.ports)} ports, {len(sources) * len(network.ports)} pairs")
     assert not wrong, "\n".join(sorted(wrong))
+
+
+def test_a_new_pod_reaches_nothing_more_in_its_first_seconds(cluster: Cluster, network: Network) -> None:
+    """It asks as soon as it runs, before the network may have heard of it. It is of a service without any store."""
+    swagger = next(pod for pod in network.pods if "swagger" in pod["metadata"]["name"])
+    labels = {key: value for key, value in swagger["metadata"]["labels"].items() if key != "pod-template-hash"}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "first-seconds", "namespace": NAMESPACE, "labels": labels},
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "securityContext": swagger["spec"]["securityContext"],
+            "containers": [
+                {
+                    "name": "ask",
+                    "image": "python:3.13-slim-trixie",
+                    "command": [
+                        "sh",
+                        "-c",
+                        'for round in 1 2 3 4 5; do echo "$PORTS" | python3 -c "$PROGRAM"; echo; done',
+                    ],
+                    "env": [
+                        {"name": "PROGRAM", "value": PROGRAM.read_text(encoding="utf-8")},
+                        {"name": "PORTS", "value": json.dumps(list(network.ports))},
+                    ],
+                    # It is never ready: no Service sends anybody there.
+                    "readinessProbe": {"exec": {"command": ["false"]}},
+                    "securityContext": swagger["spec"]["containers"][0]["securityContext"],
+                    "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+                }
+            ],
+        },
+    }
+    allowed = network.opens(labels)
+    try:
+        cluster.kubectl("apply", "-f", "-", stdin=json.dumps(pod))
+
+        def ended() -> bool:
+            phase: str = cluster.get("pod", "first-seconds", "-n", NAMESPACE)["status"]["phase"]
+            assert phase != "Failed", cluster.kubectl("logs", "first-seconds", "-n", NAMESPACE)
+            return phase == "Succeeded"
+
+        wait_for("the new pod to have asked", ended, seconds=300)
+        rounds = cluster.kubectl("logs", "first-seconds", "-n", NAMESPACE).split()
+    finally:
+        cluster.kubectl("delete", "pod", "first-seconds", "-n", NAMESPACE, "--ignore-not-found", "--wait=false")
+    answered = [{(address, port) for address, port in json.loads(said)} for said in rounds]
+    assert len(answered) == 5
+    more = [network.shown(reached - allowed) for reached in answered]
+    assert not any(more), f"round by round: {more}"
 
 
 def test_rules_that_lock_the_operator_out_are_taken_back(inventory: Inventory, tmp_path: Path) -> None:
