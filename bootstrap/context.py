@@ -21,6 +21,8 @@ from bootstrap.journal import NoJournal, Recorder, Unfinished
 from bootstrap.probe import Facts, look
 
 POLL = 1.0  # seconds between two looks at what is waited for
+# And between those after the first half minute: a cluster that starts has better to do than to answer.
+POLL_LATER, LATER = 3.0, 30.0
 
 
 @dataclass
@@ -93,7 +95,7 @@ class Context:
             if time.monotonic() > deadline:
                 raise Problem(f"{what}: not within {timeout:.0f} s; {missing}", remedy())
             self.console.progress(self._progress(what, missing, started))
-            time.sleep(POLL)
+            time.sleep(POLL if time.monotonic() - started < LATER else POLL_LATER)
 
     def _progress(self, what: str, missing: str, started: float) -> str:
         passed = f" ({time.monotonic() - started:.0f} s)" if self.console.interactive else ""
