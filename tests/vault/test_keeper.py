@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from keeper import may_begin_again
 
-# What Vault 1.18 had written on the lab when Consul lost its leader in the middle of an initialisation.
+# What Vault 1.18 had written on the lab when Consul lost its leader in the middle of an initialisation, two times.
 CUT_SHORT = [
     "vault/core/cluster/local/info",
     "vault/core/hsm/barrier-unseal-keys",
@@ -14,6 +14,20 @@ CUT_SHORT = [
     "vault/core/seal-config",
     "vault/core/shamir-kek",
 ]
+CUT_SHORT_LATER = [
+    *CUT_SHORT,
+    "vault/core/auth",
+    "vault/core/cluster/feature-flags",
+    "vault/core/index-header-hmac-key",
+    "vault/core/local-auth",
+    "vault/core/local-mounts",
+    "vault/core/mounts",
+    "vault/core/wrapping/jwtkey",
+    "vault/sys/policy/control-group",
+    "vault/sys/policy/default",
+    "vault/sys/policy/response-wrapping",
+]
+TOKEN = "vault/sys/token/id/h1"
 OURS = {"state": "initialising"}
 
 
@@ -23,9 +37,12 @@ OURS = {"state": "initialising"}
         pytest.param(OURS, CUT_SHORT, True, id="cut short, ours"),
         pytest.param(OURS, CUT_SHORT[2:3], True, id="cut short at once"),
         pytest.param(OURS, [], False, id="nothing there"),
-        pytest.param(OURS, [*CUT_SHORT, "vault/core/mounts"], False, id="it came to an answer"),
+        pytest.param(OURS, CUT_SHORT_LATER, True, id="cut short after it was unsealed"),
+        pytest.param(OURS, [*CUT_SHORT_LATER, "vault/sys/token/salt"], True, id="cut short before the token"),
+        pytest.param(OURS, [*CUT_SHORT_LATER, TOKEN], False, id="it came to an answer"),
+        pytest.param(OURS, [*CUT_SHORT_LATER, "vault/sys/token/accessor/1"], False, id="it made the token"),
         pytest.param(OURS, [*CUT_SHORT, "vault/logical/1/secret"], False, id="somebody's secret"),
-        pytest.param({}, CUT_SHORT, False, id="another's initialisation"),
+        pytest.param({}, CUT_SHORT_LATER, False, id="another's initialisation"),
         pytest.param({"state": "initialised", "unseal-key": "k"}, CUT_SHORT, False, id="its key is there"),
         pytest.param({"state": "initialising", "unseal-key": "k"}, CUT_SHORT, False, id="its key came"),
         pytest.param({"state": "initialised"}, CUT_SHORT, False, id="its key was lost"),

@@ -40,9 +40,9 @@ CONSUL_TOKEN = Path("/etc/custos/consul-token/vault-token")
 # In memory: the answer to the initialisation, until it is in the Secret.
 KEYS = Path("/run/custos/init.json")
 LOCK = "kv/vault/core/lock"
-# Written when Vault is unsealed for the first time, by the initialisation itself before it answers (Initialize in
-# Vault's vault/init.go): where it is missing, nobody was ever given a key.
-FIRST_UNSEALING = "vault/core/mounts"
+# What an initialisation writes before it makes the root token, and answers only afterwards (Initialize in Vault's
+# vault/init.go): where there is no token, and nothing of anybody's, nobody was ever given a key.
+UNANSWERED = ("vault/core/", "vault/sys/policy/", "vault/sys/token/salt")
 ACTIVE_LABEL = "vault-active"
 ROUND_SECONDS = 1
 LABELS_EVERY_SECONDS = 10
@@ -135,8 +135,7 @@ def initialise(name: str) -> None:
 def may_begin_again(secret: dict[str, str], keys: list[str]) -> bool:
     """Whether what an initialisation of ours left in Consul (`keys`) can go: nobody has a key to it."""
     ours = secret.get("state") == "initialising" and "unseal-key" not in secret
-    unused = FIRST_UNSEALING not in keys and all(key.startswith("vault/core/") for key in keys)
-    return ours and unused and bool(keys)
+    return ours and bool(keys) and all(key.startswith(UNANSWERED) for key in keys)
 
 
 def clear_half_done(name: str) -> None:
@@ -173,10 +172,10 @@ def unseal(name: str) -> None:
             f"Vault is sealed and Secret {name} holds no unseal-key (yet): its initialisation is under way, or was cut"
             " short."
             + (
-                " It had come so far that somebody may have its key. If nobody has, Vault holds nothing yet: remove it"
-                " from Consul (consul kv delete -recurse vault/), and it is initialised anew"
-                if FIRST_UNSEALING in keys
-                else " It is done again by itself"
+                " It is done again by itself"
+                if may_begin_again(there, keys)
+                else " It had come so far that somebody may have its key. If nobody has, Vault holds nothing yet:"
+                " remove it from Consul (consul kv delete -recurse vault/), and it is initialised anew"
             )
         )
     else:

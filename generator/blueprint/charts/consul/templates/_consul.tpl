@@ -63,7 +63,7 @@ min_quorum: a dead server is struck off only once another has taken its place, s
       "rejoin_after_leave" true
       "disable_update_check" true
       "connect" (dict "enabled" false)
-      "performance" (dict "raft_multiplier" 1)
+      "performance" (dict "raft_multiplier" (int .Values.raftMultiplier))
       "autopilot" (dict "cleanup_dead_servers" true "min_quorum" (int .Values.replicas) "last_contact_threshold" "1s" "server_stabilization_time" "5s")
       "acl" (dict "enabled" true "default_policy" "deny" "down_policy" "extend-cache")
       "tls" (dict
