@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shlex
 import statistics
@@ -63,7 +64,7 @@ def measure(times: int) -> Result:
         "port": 443,
         "host": _public_host(inventory),
         "path": f"{facts['rest']['path']}/v1.0.0/anything",
-        "authority": secret["ca.crt"],
+        "authority": base64.b64decode(secret["ca.crt"]).decode(),
     }
     direct = {
         "address": target["status"]["podIP"],

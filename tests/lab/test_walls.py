@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,14 +33,19 @@ def _ports_of(machine: Machine, ports: range = EVERY_PORT) -> list[Port]:
     return [(machine.address, port) for port in ports]
 
 
-@pytest.fixture(scope="module")
-def outside(inventory: Inventory) -> Iterator[list[str]]:
-    """A stranger who knows the ways to pods and Services, as anybody in the same network could."""
+@contextmanager
+def _outside(inventory: Inventory) -> Iterator[list[str]]:
     network = inventory.cluster.network
     way = inventory.workers[0].address
-    with stranger(
-        described(PROJECT / "lab" / "lab.yaml").bridge, STRANGER, {network.pod_cidr: way, network.service_cidr: way}
-    ) as there:
+    bridge = described(PROJECT / "lab" / "lab.yaml").bridge
+    with stranger(bridge, STRANGER, {network.pod_cidr: way, network.service_cidr: way}) as there:
+        yield there
+
+
+@pytest.fixture
+def outside(inventory: Inventory) -> Iterator[list[str]]:
+    """A stranger who knows the ways to pods and Services, as anybody in the same network could."""
+    with _outside(inventory) as there:
         yield there
 
 
@@ -216,12 +222,11 @@ def test_rules_that_lock_the_operator_out_are_taken_back(inventory: Inventory, t
     assert not unchanged.changes, "the rules that were confirmed are in force and on the disk"
 
 
-def test_the_firewall_is_there_after_a_power_cut(inventory: Inventory, outside: list[str]) -> None:
+def test_the_firewall_is_there_after_a_power_cut(inventory: Inventory) -> None:
     (edge,) = inventory.edges
     lab("power-off", edge.name)
     lab("power-on", edge.name)
-    wait_for("the front door", lambda: from_here([(edge.address, 443)], outside) != set(), seconds=120)
-    assert from_here([(edge.address, port) for port in range(1, 1024)], outside) == {
-        (edge.address, 80),
-        (edge.address, 443),
-    }
+    doors = {(edge.address, 80), (edge.address, 443)}
+    with _outside(inventory) as there:
+        wait_for("the front door", lambda: from_here(doors, there) == doors, seconds=120)
+        assert from_here([(edge.address, port) for port in range(1, 1024)], there) == doors
