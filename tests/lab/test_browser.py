@@ -20,6 +20,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from bootstrap.inventory import Inventory
 from lab import host
 from tests.lab.cluster import Cluster
+from tests.lab.conftest import RESULTS
 
 HOST = "custos.lab.internal"
 NAMESPACE = "custos"
@@ -66,6 +67,10 @@ def browser(cluster: Cluster, inventory: Inventory, tmp_path: Path) -> Iterator[
     try:
         yield driven
     finally:
+        RESULTS.mkdir(exist_ok=True)
+        driven.save_screenshot(str(RESULTS / "browser.png"))
+        seen = [driven.current_url, *(str(line) for line in driven.get_log("browser"))]
+        (RESULTS / "browser.txt").write_text("\n".join(seen), encoding="utf-8")
         driven.quit()
 
 
