@@ -69,7 +69,8 @@ def browser(cluster: Cluster, inventory: Inventory, tmp_path: Path) -> Iterator[
     finally:
         RESULTS.mkdir(exist_ok=True)
         driven.save_screenshot(str(RESULTS / "browser.png"))
-        seen = [driven.current_url, *(str(line) for line in driven.get_log("browser"))]
+        console = driven.get_log("browser")  # type: ignore[no-untyped-call]
+        seen = [driven.current_url, *map(str, console)]
         (RESULTS / "browser.txt").write_text("\n".join(seen), encoding="utf-8")
         driven.quit()
 
