@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
-from keeper import may_begin_again
+from keeper import connects, may_begin_again
 
 # What Vault 1.18 had written on the lab when Consul lost its leader in the middle of an initialisation, two times.
 CUT_SHORT = [
@@ -50,3 +52,11 @@ OURS = {"state": "initialising"}
 )
 def test_only_what_nobody_has_a_key_to_is_begun_again(secret: dict[str, str], keys: list[str], may: bool) -> None:
     assert may_begin_again(secret, keys) is may
+
+
+def test_who_takes_a_connection_is_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert connects(f"https://127.0.0.1:{port}", seconds=2), "nobody accepts it: busy, but there"
+    assert not connects(f"https://127.0.0.1:{port}", seconds=2), "refused"
+    assert connects("https://nowhere.invalid:8200", seconds=2), "its name cannot be looked up: nothing is known"

@@ -67,11 +67,16 @@ def health(address: str, seconds: float) -> Health:
 
 
 def connects(address: str, seconds: float) -> bool:
-    """Whether somebody takes a connection at this URL: the machine lives, and the process is there."""
+    """Whether somebody takes a connection at this URL, so that the machine lives and the process is there.
+
+    Also where its name cannot be looked up: that says something of the DNS only.
+    """
     url = urllib.parse.urlsplit(address)
     try:
         with socket.create_connection((url.hostname or "", url.port or 8200), timeout=seconds):
             return True
+    except socket.gaierror:
+        return True
     except OSError:
         return False
 
@@ -236,7 +241,7 @@ class Watch:
         try:
             self._holder.answers(health(self._address, seconds=2), asked)
         except OSError:
-            if connects(self._address, seconds=1):
+            if connects(self._address, seconds=2):
                 self._holder.hangs(asked)
             else:
                 self._holder.answers(SILENT, asked)
