@@ -89,6 +89,7 @@ def _see(browser: Browser, selector: str) -> None:
         WebDriverWait(browser, SECONDS).until(found)
 
 
+@pytest.mark.drill  # passed on a fresh lab, failed on a crowded one: not steady enough to stop a change
 def test_a_person_logs_in(browser: Browser, cluster: Cluster) -> None:
     held = cluster.secret("custos-keycloak", NAMESPACE)
     admin = {name: base64.b64decode(value).decode() for name, value in held.items()}
@@ -103,7 +104,7 @@ def test_a_person_logs_in(browser: Browser, cluster: Cluster) -> None:
         browser.find_element(By.ID, "kc-login").click()
 
     browser.get(f"https://{HOST}/auth/realms/master/account/")
-    waiting.until(condition.visibility_of_element_located((By.ID, "kc-login")))
+    _see(browser, "#kc-login")
     assert browser.current_url.startswith(f"https://{HOST}/auth/realms/master/protocol/openid-connect/auth")
     page = browser.find_element(By.ID, "kc-login").value_of_css_property("background-color")
     assert page not in ("rgba(0, 0, 0, 0)", "rgba(239, 239, 239, 1)"), (
