@@ -34,18 +34,23 @@ class RenderedChart:
 def rendered(context: Context) -> RenderedChart:
     """Render the inventory's values into the cluster's state folder. Raises FindingsError where they are wrong."""
     platform = context.inventory.platform
-    values = platform.values
+    file = platform.values
     taken = images.source(context) if platform.lab_only else ""
     if taken == "registry":
-        values = context.state / "values.yaml"
-        values.parent.mkdir(parents=True, exist_ok=True)
+        file = context.state / "values.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
         data = _without(load_mapping(platform.values).data, platform.lab_only)
-        values.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+        file.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
     try:
-        folder = render(values, context.state / "chart").chart
+        folder = render(file, context.state / "chart").chart
     except UsageError as error:
         raise Problem(str(error), f"move {context.state / 'chart'} away and run again") from error
     return RenderedChart(folder, _digest(folder), taken)
+
+
+def values(context: Context) -> dict[str, Any]:
+    """All values of the rendered chart, with their defaults. Raises what `rendered` raises."""
+    return dict(yaml.safe_load((rendered(context).folder / "values.yaml").read_text(encoding="utf-8")))
 
 
 def _digest(folder: Path) -> str:

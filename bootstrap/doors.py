@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import yaml
-
-from bootstrap.chart import rendered
+from bootstrap.chart import values
 from bootstrap.context import Context
 from bootstrap.errors import NotYet, Problem
 
@@ -17,7 +15,7 @@ def is_there(context: Context) -> None:
 
     Kubernetes takes routes of such a one without a word, and nobody ever answers for them.
     """
-    door = yaml.safe_load((rendered(context).folder / "values.yaml").read_text(encoding="utf-8"))["ingress"]
+    door = values(context)["ingress"]
     if not door["enabled"]:
         return
     if door["api"] == "gateway":

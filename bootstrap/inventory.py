@@ -211,14 +211,6 @@ def load(file: Path | str) -> Inventory:
     return _build(Path(file), data)
 
 
-def _is_network(text: str) -> bool:
-    try:
-        ipaddress.IPv4Network(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _formats() -> jsonschema.FormatChecker:
     checker = jsonschema.FormatChecker(formats=["ipv4"])
     checker.checks("ipv4network", raises=ValueError)(
@@ -389,7 +381,7 @@ class _Rules:
                     allowed="1 to 65535",
                 )
             for number, source in enumerate(extra["from"]):
-                if source not in SOURCES and not _is_network(source):
+                if source not in SOURCES and not _formats().conforms(source, "ipv4network"):
                     yield self._finding(
                         (*path, "from", number),
                         "is no network",

@@ -31,8 +31,8 @@ class Trouble:
 def unready_workloads(kube: Kube, workloads: Sequence[Manifest], explained: int | None = None) -> list[str]:
     """A line for each Deployment, StatefulSet or DaemonSet that does not fully run in its newest version.
 
-    The first `explained` (all for None) say what holds them up. Waits look every second, on a cluster that is busy
-    starting: they ask once for each list, and for what they show.
+    The first `explained` (all for None) say what holds them up. Waits look again and again, on a cluster that is
+    busy starting: they ask once for each list, and for what they show.
     """
     lines: list[str] = []
     live: dict[str, dict[str, Manifest]] = {}

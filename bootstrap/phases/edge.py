@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import yaml
-
 from bootstrap import paths
 from bootstrap.certificates import findings
-from bootstrap.chart import rendered
+from bootstrap.chart import values
 from bootstrap.clients.kube import Manifest
 from bootstrap.context import Context
 from bootstrap.engines import Engine
@@ -147,11 +145,11 @@ def door(context: Context) -> Door:
     )
     content = context.kube.get(f"/api/v1/namespaces/{namespace}/secrets/{secret}").get("data", {})
     parts = {name: base64.b64decode(content.get(name, "")) for name in ("tls.crt", "tls.key", "ca.crt")}
-    values = yaml.safe_load((rendered(context).folder / "values.yaml").read_text(encoding="utf-8"))
+    wanted = values(context)
     return Door(
-        host=str(urlsplit(values["global"]["publicUrl"]).hostname),
+        host=str(urlsplit(wanted["global"]["publicUrl"]).hostname),
         port=int(port),
-        believes=tuple(values["ingress"]["trustedProxies"]),
+        believes=tuple(wanted["ingress"]["trustedProxies"]),
         certificate=parts["tls.crt"],
         key=parts["tls.key"],
         authority=parts["ca.crt"],
