@@ -39,8 +39,9 @@ down: venv ## Remove everything that `make up` made
 lint: venv tools
 	@ruff check .
 	@mypy
-	@for chart in consul vault; do MYPYPATH=generator/blueprint/files:generator/blueprint/charts/$$chart/files \
+	@for chart in consul vault velero; do MYPYPATH=generator/blueprint/files:generator/blueprint/charts/$$chart/files \
 	  mypy --explicit-package-bases generator/blueprint/charts/$$chart/files/*.py; done
+	@MYPYPATH=generator/blueprint/files mypy --explicit-package-bases generator/blueprint/files/backup/*.py
 	@yamllint --strict --config-file .yamllint .
 	@shellcheck $$(git ls-files --cached --others --exclude-standard '*.sh') .ci/run
 	@$(PYTHON) -m generator check values/prod.yaml

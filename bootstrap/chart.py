@@ -16,6 +16,8 @@ from generator.errors import UsageError
 from generator.loading import load_mapping
 from generator.render import read_chart, render
 
+_RESTORING = ", restoring "  # in the words of the release's revision
+
 
 @dataclass(frozen=True)
 class RenderedChart:
@@ -24,11 +26,18 @@ class RenderedChart:
     folder: Path
     digest: str
     images: str = ""  # lab or registry; nothing where the inventory leaves no choice
+    restoring: str = ""  # the backup that is brought back
 
     @property
     def description(self) -> str:
         """What the release is to say about its revision."""
-        return f"custos-platform chart {self.digest}{images.note(self.images)}"
+        restoring = f"{_RESTORING}{self.restoring}" if self.restoring else ""
+        return f"custos-platform chart {self.digest}{restoring}{images.note(self.images)}"
+
+
+def restoring(description: str) -> str:
+    """The backup that is brought back into a release, by its description; empty where none is."""
+    return description.partition(_RESTORING)[2].partition(",")[0]
 
 
 def rendered(context: Context) -> RenderedChart:
@@ -36,16 +45,20 @@ def rendered(context: Context) -> RenderedChart:
     platform = context.inventory.platform
     file = platform.values
     taken = images.source(context) if platform.lab_only else ""
-    if taken == "registry":
+    if taken == "registry" or context.restoring:
         file = context.state / "values.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
-        data = _without(load_mapping(platform.values).data, platform.lab_only)
+        data = load_mapping(platform.values).data
+        if taken == "registry":
+            data = _without(data, platform.lab_only)
+        if context.restoring:
+            data = {**data, "global": {**data.get("global", {}), "restoring": True}}
         file.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
     try:
         folder = render(file, context.state / "chart").chart
     except UsageError as error:
         raise Problem(str(error), f"move {context.state / 'chart'} away and run again") from error
-    return RenderedChart(folder, _digest(folder), taken)
+    return RenderedChart(folder, _digest(folder), taken, context.restoring)
 
 
 def values(context: Context) -> dict[str, Any]:

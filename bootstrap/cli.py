@@ -1,4 +1,4 @@
-"""python -m bootstrap plan|apply|status|verify|rotate|reset INVENTORY
+"""python -m bootstrap plan|apply|status|verify|rotate|backup|backups|restore|reset INVENTORY
 
 Exit codes: 0 fine (plan: nothing to change), 1 something is wrong, failed or would change, 2 unusable arguments.
 """
@@ -17,7 +17,9 @@ from typing import Annotated, Any
 
 import typer
 
-from bootstrap import journal, paths, phases, status, steps
+from bootstrap import backup as backing
+from bootstrap import journal, paths, phases, recovery, status, steps
+from bootstrap import restore as restoring
 from bootstrap import rotate as rotation
 from bootstrap.console import Console
 from bootstrap.context import Context
@@ -131,6 +133,59 @@ def rotate(
     """Replace passwords or certificates while the platform runs, and restart what reads them by environment."""
     with _session(inventory, "auto", as_json=as_json, verbose=verbose) as context:
         report = _recorded("rotate", context, lambda: steps.apply([rotation.phase(secrets)], context))
+        _finish(report, as_json=as_json, fine=not report.failed)
+
+
+@app.command()
+def backup(
+    inventory: InventoryFile,
+    name: Annotated[str, typer.Option("--name", help="What it is called; by default the release and the time.")] = "",
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Back the platform up now, besides the schedule, and say what was copied."""
+    if name and not backing.NAME.fullmatch(name):
+        raise typer.BadParameter(
+            f"{name!r} is no name of a backup; allowed: {backing.NAME_ALLOWED}", param_hint="--name"
+        )
+    with _session(inventory, "auto", as_json=as_json, verbose=verbose) as context:
+        phase = backing.phase(context.inventory, name)
+        report = _recorded("backup", context, lambda: steps.apply([phase], context))
+        _finish(report, as_json=as_json, fine=not report.failed)
+
+
+@app.command()
+def backups(inventory: InventoryFile, as_json: AsJson = False, verbose: Verbose = False) -> None:
+    """List the backups in the object store, and whether each can be used; no cluster is needed."""
+    with _session(inventory, "auto", as_json=as_json, verbose=verbose) as context:
+        found = recovery.listed(context)
+        if as_json:
+            print(json.dumps([asdict(each) for each in found], indent=2))
+        context.console.table(("backup", "made", "state"), [(each.name, each.made, each.state) for each in found])
+        raise typer.Exit(FINE if any(each.usable for each in found) else WRONG)
+
+
+@app.command()
+def restore(
+    backup: Annotated[str, typer.Argument(metavar="BACKUP", help="Its name, or `latest`.")],
+    inventory: InventoryFile,
+    images: Images = "auto",
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+) -> None:
+    """Build the platform anew from a backup, on machines that know nothing of it; goes on where it was stopped."""
+    with _session(inventory, images, as_json=as_json, verbose=verbose) as context:
+        chosen = recovery.Recovery(context, backup)
+        context.restoring = chosen.backup.name
+        work = restoring.all_phases(chosen, context)
+        report = _recorded("restore", context, lambda: steps.apply(work, context))
+        if not report.failed:
+            status.show(context)
+            context.console.summary(report)
+            context.console.note(
+                f"backup {chosen.backup.name} is back: what was written after"
+                f" {chosen.backup.started:%Y-%m-%d %H:%M:%S} UTC, {chosen.age()} ago, is lost"
+            )
         _finish(report, as_json=as_json, fine=not report.failed)
 
 

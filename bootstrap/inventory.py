@@ -151,8 +151,19 @@ class Platform:
 
 
 @dataclass(frozen=True)
+class Backups:
+    """What backups need from here: the object store's login, and the file of the recovery key, made where missing."""
+
+    credentials: Path
+    recovery_key: Path
+
+
+@dataclass(frozen=True)
 class Inventory:
-    """All of it. `artifacts` is the machines' folder of binaries and images, empty where packages are used."""
+    """All of it; `backups` is None where the values take none.
+
+    `artifacts` is the machines' folder of binaries and images, empty where packages are used.
+    """
 
     file: Path
     cluster: Cluster
@@ -163,6 +174,7 @@ class Inventory:
     edge: Edge
     firewall: Firewall
     platform: Platform
+    backups: Backups | None
 
     @property
     def edges(self) -> tuple[Machine, ...]:
@@ -247,6 +259,7 @@ class _Rules:
         """Everything at once."""
         engine = self._cluster["engine"]
         yield from self._paths()
+        yield from self._backups()
         yield from self._names()
         if engine == "existing":
             yield from self._existing()
@@ -464,6 +477,7 @@ class _Rules:
         where: list[tuple[KeyPath, str]] = [(("platform", "values"), self._data["platform"]["values"])]
         if self._cluster["engine"] == "existing":
             where.append((("cluster", "kubeconfig"), self._cluster["kubeconfig"]))
+        where += [(("backups", key), self._data["backups"][key]) for key in ("credentials", "recoveryKey")]
         for base, ssh in (
             (("ssh",), self._data["ssh"]),
             *((("machines", i, "ssh"), m["ssh"]) for i, m in enumerate(self._machines)),
@@ -482,6 +496,26 @@ class _Rules:
                 continue
             if path[0] == "platform" and text and not file.is_file():
                 yield self._finding(path, "there is no such file", found=show(text), allowed=", ".join(_values_files()))
+
+    def _backups(self) -> Iterator[Finding]:
+        values = self._data["platform"]["values"]
+        if _takes_backups(values) and not self._data["backups"]["credentials"]:
+            yield self._finding(
+                ("backups", "credentials"),
+                "the values take backups, and nothing says how to log in at the object store",
+                found=f"velero.enabled: true in {values}",
+                allowed="an AWS credentials file: [default], aws_access_key_id=…, aws_secret_access_key=…",
+                mend="name it, or set velero.enabled to false",
+            )
+
+
+def _takes_backups(values: str) -> bool:
+    """Whether a values file switches backups on; what else is wrong with it is told where it is used."""
+    try:
+        section = load_mapping(paths.expand(values)).data.get("velero")
+    except (KeyError, FindingsError):
+        return False
+    return isinstance(section, dict) and section.get("enabled") is True
 
 
 def _values_files() -> list[str]:
@@ -544,7 +578,14 @@ def _build(file: Path, data: dict[str, Any]) -> Inventory:
             lab_only=tuple(platform["labOnly"]),
             timeout=platform["timeout"] * 60,
         ),
+        backups=_backups(data) if _takes_backups(platform["values"]) else None,
     )
+
+
+def _backups(data: dict[str, Any]) -> Backups:
+    given, state = data["backups"], paths.state(data["cluster"]["name"])
+    key = paths.expand(given["recoveryKey"]) if given["recoveryKey"] else state / "recovery.pem"
+    return Backups(paths.expand(given["credentials"]), key)
 
 
 def _first_kubeconfig(text: str) -> Path:

@@ -1,7 +1,8 @@
-"""A step that makes objects of the cluster what our manifests say."""
+"""Steps that make objects of the cluster what our manifests say."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 
 from bootstrap.clients.kube import Manifest, title
@@ -15,17 +16,17 @@ WORKLOADS = ("Deployment", "DaemonSet", "StatefulSet")
 TIMEOUT = 600  # seconds; images may have to be pulled
 
 
-class ApplyObjects(Step):
-    """Applies the objects that `manifests` gives for the inventory, and waits until the workloads among them run."""
+class Objects(Step):
+    """Applies the objects of `manifests`, and waits until the workloads among them run."""
 
-    def __init__(self, title: str, manifests: Callable[[Inventory], list[Manifest]]) -> None:
-        super().__init__(title)
-        self._manifests = manifests
+    @abstractmethod
+    def manifests(self, context: Context) -> list[Manifest]:
+        """The objects, in the order in which they are made."""
 
     def check(self, context: Context) -> Sequence[Change]:
         """What a dry run at the API server would change, and workloads that are not well."""
         changes = []
-        manifests = self._manifests(context.inventory)
+        manifests = self.manifests(context)
         try:
             kube = context.kube
         except NotYet:
@@ -34,18 +35,18 @@ class ApplyObjects(Step):
             difference = kube.difference(manifest)
             if difference is not None:
                 verb = "change" if difference else "make"
-                changes.append(Change("cluster", f"{verb} {title(manifest)}", difference))
+                changes.append(Change("cluster", f"{verb} {title(manifest)}", _shown(manifest, difference)))
         return changes or [Change("cluster", f"wait for {line}") for line in self._unready(context)]
 
     def change(self, context: Context) -> Sequence[Change]:
         """Apply them in their order."""
         changes = []
-        for manifest in self._manifests(context.inventory):
+        for manifest in self.manifests(context):
             difference = context.kube.difference(manifest)
             if difference is not None:
                 context.kube.apply(manifest)
                 done = "changed" if difference else "made"
-                changes.append(Change("cluster", f"{done} {title(manifest)}", difference))
+                changes.append(Change("cluster", f"{done} {title(manifest)}", _shown(manifest, difference)))
         return changes
 
     def verify(self, context: Context) -> None:
@@ -58,5 +59,22 @@ class ApplyObjects(Step):
         )
 
     def _unready(self, context: Context) -> list[str]:
-        workloads = [m for m in self._manifests(context.inventory) if m["kind"] in WORKLOADS]
+        workloads = [m for m in self.manifests(context) if m["kind"] in WORKLOADS]
         return unready_workloads(context.kube, workloads)
+
+
+class ApplyObjects(Objects):
+    """The objects that `manifests` gives for the inventory."""
+
+    def __init__(self, title: str, manifests: Callable[[Inventory], list[Manifest]]) -> None:
+        super().__init__(title)
+        self._manifests = manifests
+
+    def manifests(self, context: Context) -> list[Manifest]:
+        """What the function gives."""
+        return self._manifests(context.inventory)
+
+
+def _shown(manifest: Manifest, difference: str) -> str:
+    """The lines that people see; of a Secret none."""
+    return "" if manifest["kind"] == "Secret" else difference

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bootstrap import images
+from bootstrap import backupstatus, images
 from bootstrap.clients.kube import Manifest
 from bootstrap.context import Context
 from bootstrap.engines import kubelet
@@ -96,6 +96,7 @@ def wrong(context: Context) -> Iterator[Trouble]:
         yield Trouble(f"the release {platform.release} is {found.status}: {found.description}", "go on with `apply`")
     for trouble in troubles(context.kube, lasting(context.kube.pods(platform.namespace))):
         yield Trouble(str(trouble), trouble.remedy)
+    yield from (Trouble(what, remedy) for what, remedy in backupstatus.wrong(context))
 
 
 def _machines(context: Context) -> Iterator[Trouble]:
@@ -172,6 +173,9 @@ def show(context: Context) -> None:
     taken = images_of(context)
     if taken:
         context.console.note(f"images: {taken} ({images.MEANING[taken]})")
+    newest = backupstatus.newest(context)
+    if newest:
+        context.console.note(newest)
     context.console.note(f"address to use: {address(context)}")
 
 

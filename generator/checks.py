@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from generator import quantity
+from generator.backupchecks import place_of_backups, the_backups
 from generator.catalogue import Catalogue
 from generator.doorchecks import networks, the_door
 from generator.errors import Finding
@@ -165,6 +166,9 @@ def requests_within_limits(context: Context) -> Iterator[Finding]:
             "keycloak.resources",
             "keycloak.buildResources",
             "ingress.resources",
+            "velero.resources",
+            "velero.nodeAgent.resources",
+            "velero.dumps.resources",
             "custos.resources",
             "custos.sidecarResources",
         )
@@ -549,8 +553,9 @@ RULES: Rules = (
     schemes_and_ports,
     seal_of_vault,
     recovery_names_a_member,
+    the_backups,
 )
-RULES_OF_PRESENCE: Rules = (needed_stores, storage_of_vault, needed_services, sender_of_mails)
+RULES_OF_PRESENCE: Rules = (needed_stores, storage_of_vault, needed_services, sender_of_mails, place_of_backups)
 
 
 def _some(names: list[str]) -> str:

@@ -12,7 +12,7 @@ from lab.description import Lab
 from tools.cache import cache_root
 
 ELSEWHERE = "to install on any cluster that you have: `python -m bootstrap apply inventories/existing.yaml`"
-# A lab that exists has taken most of its disk already; machines need this much to go on.
+# A lab that exists has taken most of its disk already; machines need this much to go on, and one that is new its share.
 SPARE_DISK = 2 * 10**9
 CONTROLLERS = ("cpu", "memory", "pids")
 
@@ -119,9 +119,8 @@ def _memory(lab: Lab, state: Path) -> Iterator[Lack]:
 
 
 def _disk(lab: Lab, state: Path) -> Iterator[Lack]:
-    installed = set(disks.names(state))
-    complete = installed >= {machine.name for machine in lab.machines}
-    needed = SPARE_DISK if complete else lab.needs_disk
+    missing = {machine.name for machine in lab.machines} - set(disks.names(state))
+    needed = SPARE_DISK + max(0, lab.needs_disk - SPARE_DISK) * len(missing) // len(lab.machines)
     for folder, what in ((state, "machines' disks"), (cache_root(), "cache")):
         there = next(parent for parent in (folder, *folder.parents) if parent.exists())
         free = shutil.disk_usage(there).free

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lab import access, check, description, lifecycle, paths, quantity, status
+from lab import access, check, description, lifecycle, paths, quantity, s3, status
 from lab.description import Lab
 from lab.errors import LabError
 from lab.progress import Progress
@@ -105,6 +105,15 @@ def power_on(name: Name, file: File = None) -> None:
     _warn(outcome.states)
 
 
+@app.command()
+def destroy(name: Name, file: File = None) -> None:
+    """Take a machine away with all of its disks, as a fire would; `up` puts a new, empty one in its place."""
+    with _mistakes(), Progress(err) as progress:
+        lab = _lab(file)
+        outcome = lifecycle.destroy(lab, paths.state(), lab.machine(name), progress)
+    _changes(outcome.changed, f"nothing to do: there is no {name}")
+
+
 @app.command("status")
 def status_(
     file: File = None, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False
@@ -156,4 +165,8 @@ def _show(lab: Lab) -> None:
             found.machine.name, str(found.machine.address), power, "yes" if found.ssh else "no", memory
         )
     out.print(table)
+    for machine in lab.machines:
+        if machine.object_store:
+            where = f"{s3.url(machine)}, bucket {machine.object_store.bucket}, keys in {s3.credentials(paths.state())}"
+            out.print(f"object store: {where}", highlight=False, soft_wrap=True, markup=False)
     out.print("log in: `python -m lab ssh NAME`", highlight=False)

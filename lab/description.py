@@ -18,6 +18,15 @@ OWN_DISKS = ("/var/lib/containerd", "/var/lib/kubelet")
 
 
 @dataclass(frozen=True)
+class ObjectStore:
+    """An object store on a machine: its port, its one bucket, and the disk that it keeps all on."""
+
+    port: int
+    bucket: str
+    path: str
+
+
+@dataclass(frozen=True)
 class Machine:
     """One machine: its address in the subnet, its limits (bytes, processors), the folders that are disks.
 
@@ -30,6 +39,7 @@ class Machine:
     cpus: float | None
     disks: tuple[str, ...]
     sizes: tuple[tuple[str, int], ...] = ()
+    object_store: ObjectStore | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +106,11 @@ def load(path: Path) -> Lab:
 
 
 def _conflicts(data: dict[str, Any]) -> Iterator[str]:
-    """What a schema cannot say: addresses that fit the subnet and are given once."""
+    """What a schema cannot say: addresses that fit the subnet and are given once, stores that have a disk."""
+    for name, machine in data["machines"].items():
+        store = machine.get("objectStore")
+        if store and store["path"] not in map(_path, machine.get("volumes", ())):
+            yield f"machines.{name}.objectStore.path: {store['path']} is none of the machine's volumes"
     try:
         subnet = ipaddress.IPv4Network(data["network"]["subnet"])
     except ValueError as error:
@@ -133,6 +147,7 @@ def _build(data: dict[str, Any]) -> Lab:
                 for volume in facts.get("volumes", ())
                 if isinstance(volume, dict)
             ),
+            object_store=ObjectStore(**facts["objectStore"]) if "objectStore" in facts else None,
         )
         for name, facts in data["machines"].items()
     )

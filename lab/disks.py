@@ -5,7 +5,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from lab import access, root
+from lab import access, root, s3
 from lab.commands import run
 from lab.debian import USER, USER_ID
 from lab.description import Lab, Machine
@@ -134,6 +134,8 @@ def _personalise(upper: Path, state: Path, lab: Lab, machine: Machine) -> None:
     for path, mode in ((home, 0o755), (home / ".ssh", 0o700), (home / ".ssh/authorized_keys", 0o600)):
         path.chmod(mode)
         os.chown(path, USER_ID, USER_ID)
+    if machine.object_store:
+        s3.install(upper, state, machine)
     if lab.artifacts:
         # A link into the medium, so that a bundle that is built anew is seen without a restart.
         link = upper / lab.artifacts.lstrip("/")

@@ -1,4 +1,4 @@
-"""up, down, power: each brings the lab from whatever state it is in to the one that is asked for."""
+"""up, down, power, destroy: each brings the lab from whatever state it is in to the one that is asked for."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +19,7 @@ from lab import (
     readiness,
     record,
     root,
+    s3,
 )
 from lab.description import Lab, Machine
 from lab.errors import LabError
@@ -78,15 +79,21 @@ def up(lab: Lab, state: Path, tell: Reporter) -> Outcome:
         note(host.acquire(str(state)), "set this computer's kernel settings")
         leftovers = [cgroups.kill(lab.name, cgroups.BUILDER), disks.remove_leftovers(state)]
         note(any(leftovers), "removed what an interrupted run left")
-        if any(machine.name not in disks.names(state) for machine in lab.machines):
+        new = [machine for machine in lab.machines if machine.name not in disks.names(state)]
+        if new:
             tell.step("the machines' Debian")
             note(root.ensure(lab.name, number, tell.detail), "built the machines' Debian")
+        if any(machine.object_store for machine in new):
+            tell.step("the object store")
+            s3.ensure_program(lab, number, tell.detail)
         if lab.artifacts:
             tell.step("artifacts")
             note(artifacts.ensure(lab.name, number, tell.detail), "built the artifacts")
         note(network.ensure(lab), f"made the network {lab.bridge} ({lab.subnet})")
         note(access.ensure_key(state), "made the lab's SSH key")
         access.write_known_hosts(state, lab.machines)
+        if any(machine.object_store for machine in lab.machines):
+            note(s3.ensure_keys(state), "made the object store's keys")
         for machine in lab.machines:
             note(disks.ensure(state, lab, machine), f"installed {machine.name}")
         off = [machine for machine in lab.machines if not is_on(lab, machine)]
@@ -157,6 +164,17 @@ def power_on(lab: Lab, state: Path, machine: Machine, tell: Reporter) -> Outcome
     return outcome
 
 
+def destroy(lab: Lab, state: Path, machine: Machine, tell: Reporter) -> Outcome:
+    """Take a machine away with its disks, as a fire would; `up` puts a new one in its place."""
+    with _locked(_existing(state), tell):
+        there = machine.name in disks.names(state)
+        cgroups.kill(lab.name, machine.name)
+        _settle(lab, machine)
+        if there:
+            disks.remove(state, machine.name)
+    return Outcome([f"removed {machine.name} and its disks"] if there else [])
+
+
 def _existing(state: Path) -> Path:
     if record.read(state) is None:
         raise LabError(f"there is no lab in {state}", "run `python -m lab up`")
@@ -193,6 +211,7 @@ def _remove(found: record.Record, state: Path, tell: Reporter, note: Callable[[s
     if (state / "machines").exists():
         (state / "machines").rmdir()
     access.remove(state)
+    s3.remove(state)
     host.release(str(state))
     record.remove(state)
     note(f"removed the lab {found.name}")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import access, cgroups, disks, readiness
+from lab import access, cgroups, disks, readiness, s3
 from lab.debian import USER
 from lab.description import Lab, Machine
 
@@ -61,5 +61,15 @@ def facts(lab: Lab, state: Path, machines: list[Status]) -> dict[str, Any]:
                 "memory": status.memory,
             }
             for status in machines
+        ],
+        "objectStores": [
+            {
+                "machine": machine.name,
+                "url": s3.url(machine),
+                "bucket": machine.object_store.bucket,
+                "credentialsFile": str(s3.credentials(state)),
+            }
+            for machine in lab.machines
+            if machine.object_store
         ],
     }

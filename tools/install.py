@@ -75,7 +75,7 @@ def _in_cache(tool: Tool, name: str) -> Path | None:
 
 
 def _on_path(tool: Tool, name: str) -> Path | None:
-    path = shutil.which(name)
+    path = shutil.which(name) if tool.asks_version(name) else None
     if path is None or not _has_version(Path(path), tool, name):
         return None
     return Path(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,6 +12,7 @@ from typing import Any
 import yaml
 
 HERE = Path(__file__).resolve().parent
+CHECKOUT = HERE.parent
 
 
 class ToolError(Exception):
@@ -42,13 +44,14 @@ class Tool:
     name: str
     version: str
     binaries: dict[str, str]  # program -> Go package
-    version_command: tuple[str, ...]
+    version_command: tuple[str, ...]  # empty for a program of the project's own
     version_commands: dict[str, tuple[str, ...]] = field(default_factory=dict)
     ldflags: str = ""
     module: str = ""
     files: tuple[str, ...] = ()
     adds: dict[str, str] = field(default_factory=dict)
     release: Release | None = None
+    own: Path | None = None  # the folder of a program of the project's own
 
     @property
     def number(self) -> str:
@@ -58,12 +61,12 @@ class Tool:
     @property
     def source(self) -> Path:
         """The folder with go.mod and go.sum."""
-        return HERE / self.name
+        return self.own or HERE / self.name
 
     @property
     def inputs(self) -> list[Path]:
         """The files of this project that the build reads, in a fixed order."""
-        return [self.source / name for name in ("go.mod", "go.sum", *self.adds.values())]
+        return [*_module_files(self.source, own=self.own is not None), *map(self.source.joinpath, self.adds.values())]
 
     def fill(self, pattern: str, binary: str = "") -> str:
         """Returns `pattern` with {version}, {number}, {binary}, {os} and {arch} filled in."""
@@ -74,6 +77,12 @@ class Tool:
     def asks_version(self, binary: str) -> tuple[str, ...]:
         """The arguments that make `binary` print its version."""
         return self.version_commands.get(binary, self.version_command)
+
+
+def _module_files(folder: Path, own: bool) -> list[Path]:
+    """go.mod, go.sum and, where the module's code is the project's own, that code without its tests."""
+    code = sorted(path for path in folder.rglob("*.go") if not path.name.endswith("_test.go")) if own else []
+    return [folder / "go.mod", folder / "go.sum", *code]
 
 
 def go_architecture() -> str:
@@ -90,18 +99,29 @@ def table() -> dict[str, Tool]:
 
 def _tool(name: str, entry: dict[str, Any]) -> Tool:
     release = entry.get("release")
+    own = CHECKOUT / entry["source"] if "source" in entry else None
     return Tool(
         name=name,
-        version=entry["version"],
+        version=_digest(own) if own else entry["version"],
         binaries=dict(entry["binaries"]),
-        version_command=tuple(entry["versionCommand"]),
+        version_command=tuple(entry.get("versionCommand", ())),
         version_commands={k: tuple(v) for k, v in entry.get("versionCommands", {}).items()},
         ldflags=entry.get("ldflags", ""),
         module=entry.get("module", ""),
         files=tuple(entry.get("files", ())),
         adds=dict(entry.get("adds", {})),
         release=Release(release["url"], release["checksums"], release.get("member")) if release else None,
+        own=own,
     )
+
+
+def _digest(folder: Path) -> str:
+    """The version of a program of the project's own: changed sources are another version."""
+    digest = hashlib.sha256()
+    for file in _module_files(folder, own=True):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(folder)}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:12]
 
 
 def tool_of(binary: str) -> Tool:

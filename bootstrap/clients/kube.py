@@ -41,6 +41,11 @@ class Kube:
         self._api = client.ApiClient(settings)
         self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
 
+    @property
+    def client(self) -> client.ApiClient:
+        """The official client itself, for what is no request and answer (`kubectl exec`)."""
+        return self._api
+
     def version(self) -> str:
         """The API server's version, as v1.34.4."""
         return str(self._call("GET", "/version")["gitVersion"])
@@ -96,9 +101,9 @@ class Kube:
             wanted = self._apply(manifest, dry_run=True)
         except NotYet:
             return ""
-        before, after = (readable(side) for side in (live, wanted))
-        if before == after:
+        if _stripped(live) == _stripped(wanted):
             return None
+        before, after = (readable(side) for side in (live, wanted))
         lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "before", "after", lineterm="", n=1)
         return "".join(f"{line}\n" for line in lines)
 
@@ -199,9 +204,13 @@ def title(manifest: Manifest) -> str:
 
 def readable(manifest: Manifest) -> str:
     """The object as YAML, without what the API server itself puts in; texts of several lines as lines."""
+    return str(yaml.dump(_stripped(manifest), Dumper=_Lines, sort_keys=True, width=1000))
+
+
+def _stripped(manifest: Manifest) -> Manifest:
     shown = {key: value for key, value in manifest.items() if key != "status"}
     shown["metadata"] = {key: value for key, value in manifest["metadata"].items() if key not in _SERVER_SIDE}
-    return str(yaml.dump(shown, Dumper=_Lines, sort_keys=True, width=1000))
+    return shown
 
 
 class _Lines(yaml.SafeDumper):

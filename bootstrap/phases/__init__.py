@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from bootstrap.engines import Engine, engine
 from bootstrap.inventory import Inventory
-from bootstrap.phases import cluster, edge, machines, platform, preflight, storage, verify
+from bootstrap.phases import backups, cluster, edge, machines, platform, preflight, storage, verify
 from bootstrap.steps import Phase
 
-NAMES = ("preflight", "machines", "cluster", "storage", "platform", "edge", "verify")
+NAMES = ("preflight", "machines", "cluster", "storage", "platform", "edge", "backups", "verify")
 
 
 def all_phases(inventory: Inventory) -> Sequence[Phase]:
@@ -22,6 +22,7 @@ def all_phases(inventory: Inventory) -> Sequence[Phase]:
         storage.phase(inventory, chosen),
         platform.phase(inventory, chosen),
         edge.phase(inventory, chosen),
+        backups.phase(inventory, chosen),
         verify.phase(inventory, chosen),
     )
     return [phase for phase in phases if phase.steps]

@@ -15,6 +15,8 @@ from bootstrap.engines import Engine
 from bootstrap.errors import NotYet, Problem
 from bootstrap.inventory import Inventory
 from bootstrap.objects import WORKLOADS, ApplyObjects
+from bootstrap.phases import backups
+from bootstrap.recovery import unfinished
 from bootstrap.steps import Change, CheckOnly, Phase, Step
 from bootstrap.versions import keep_apart
 from bootstrap.volumes import GrowVolumes
@@ -26,7 +28,7 @@ ABANDONED = 15 * 60
 SHOWN = 3
 
 
-def phase(_inventory: Inventory, _engine: Engine) -> Phase:
+def phase(inventory: Inventory, _engine: Engine) -> Phase:
     """Namespace, what an upgrade has to heed, release, pods."""
     return Phase(
         "platform",
@@ -34,11 +36,18 @@ def phase(_inventory: Inventory, _engine: Engine) -> Phase:
             ApplyObjects("namespace", manifests.namespace),
             CheckOnly("front door", is_there),
             CheckOnly("versions", keep_apart),
+            CheckOnly("no restore has stopped half-way", unfinished),
             GrowVolumes("volumes"),
+            *before_release(inventory),
             InstallRelease("release"),
             PodsReady("pods are ready"),
         ],
     )
+
+
+def before_release(inventory: Inventory) -> Sequence[Step]:
+    """What has to be in the cluster before the release, whether it is installed or brought back from a backup."""
+    return backups.before_release(inventory)
 
 
 class InstallRelease(Step):

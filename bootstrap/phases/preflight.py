@@ -11,6 +11,7 @@ from bootstrap.context import Context
 from bootstrap.engines import Engine
 from bootstrap.errors import Problem
 from bootstrap.inventory import Inventory, Machine
+from bootstrap.phases import backups
 from bootstrap.probe import Facts
 from bootstrap.steps import CheckOnly, Phase, Step
 
@@ -30,6 +31,8 @@ PORTS = {"control-plane": (6443, 2379, 2380, 10250, 10257, 10259), "worker": (10
 def phase(inventory: Inventory, engine: Engine) -> Phase:
     """This computer, then all machines at once."""
     steps: list[Step] = [CheckOnly("this computer", _check_here)]
+    if inventory.backups:
+        steps.append(CheckOnly("files for backups", backups.check_files))
     if inventory.machines:
         steps.append(CheckOnly("machines", _check_machines))
     return Phase("preflight", [*steps, *engine.preflight()])

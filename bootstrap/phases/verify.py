@@ -11,12 +11,15 @@ from bootstrap.engines import Engine
 from bootstrap.errors import NotYet, Problem
 from bootstrap.inventory import Inventory
 from bootstrap.steps import Change, CheckOnly, Phase, Step
-from bootstrap.workloads import lasting, troubles
+from bootstrap.workloads import Trouble, lasting, troubles
+
+SETTLE_SECONDS = 600  # a Java service of a busy machine needs some of them to start again
+SHOWN = 3
 
 
 def phase(_inventory: Inventory, _engine: Engine) -> Phase:
     """Pods, then `helm test` if this revision has not passed it."""
-    return Phase("verify", [CheckOnly("every pod of the namespace", check_pods), HelmTest("helm test")])
+    return Phase("verify", [PodsSettle("every pod of the namespace"), HelmTest("helm test")])
 
 
 def full() -> Phase:
@@ -26,9 +29,33 @@ def full() -> Phase:
 
 def check_pods(context: Context) -> None:
     """Raises Problem that names every pod which is not well, and what to do."""
-    found = troubles(context.kube, lasting(context.kube.pods(context.inventory.platform.namespace)))
-    if found:
+    if found := _unwell(context):
         raise Problem("\n".join(map(str, found)), "\n".join(dict.fromkeys(trouble.remedy for trouble in found)))
+
+
+class PodsSettle(Step):
+    """Every pod is well; what a phase before has disturbed, as on machines that are busy, gets time to come back."""
+
+    def check(self, context: Context) -> Sequence[Change]:
+        """The pods that are not."""
+        return [Change("cluster", f"wait for {trouble}") for trouble in _unwell(context)]
+
+    def change(self, context: Context) -> Sequence[Change]:
+        """Wait for them, unless one is in a state that waiting does not mend."""
+
+        def state() -> str:
+            found = _unwell(context)
+            if any(trouble.hard for trouble in found):
+                check_pods(context)
+            return "; ".join(map(str, found[:SHOWN]))
+
+        context.wait(
+            "every pod",
+            SETTLE_SECONDS,
+            state,
+            lambda: "\n".join(dict.fromkeys(trouble.remedy for trouble in _unwell(context))),
+        )
+        return ()
 
 
 class HelmTest(Step):
@@ -75,6 +102,10 @@ class HelmTest(Step):
         if not found:
             raise NotYet("helm test, once the release is installed")
         return {"revision": found.revision, "chart": rendered(context).digest, "installed": found.updated.isoformat()}
+
+
+def _unwell(context: Context) -> list[Trouble]:
+    return troubles(context.kube, lasting(context.kube.pods(context.inventory.platform.namespace)))
 
 
 def _failed(context: Context) -> list[str]:

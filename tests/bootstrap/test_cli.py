@@ -30,6 +30,7 @@ def theirs(write: Write, kubeconfig: Path) -> Path:
         (["plan"], "Missing argument 'INVENTORY'"),
         (["plan", "x", "--phase", "everything"], "there is no such phase"),
         (["apply", "x", "--images", "somewhere"], "is none of auto, registry, lab"),
+        (["backup", "x", "--name", "My_Backup"], "at most 63 small letters, digits and hyphens"),
         (["destroy"], "No such command 'destroy'"),
     ],
 )
@@ -83,6 +84,15 @@ def test_status_tells_what_is_wrong_and_what_to_do(theirs: Path) -> None:
     assert done.returncode == 1
     troubles = json.loads(done.stdout)["troubles"]
     assert {"what": "the release custos is not installed", "remedy": "install it with `apply`"} in troubles
+
+
+def test_a_backup_without_an_object_store_says_where_to_name_one(theirs: Path, tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("velero: {enabled: false}\n")
+    theirs.write_text(f"{theirs.read_text()}\nplatform: {{values: {tmp_path / 'values.yaml'}}}\n")
+    done = _bootstrap("backup", theirs)
+    assert done.returncode == 1
+    assert f"the values {tmp_path / 'values.yaml'} take no backups (velero.enabled is false)" in done.stderr
+    assert "set velero.enabled to true and say where they go" in done.stderr
 
 
 def test_reset_needs_a_yes_and_names_what_is_lost(write: Write) -> None:

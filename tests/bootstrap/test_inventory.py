@@ -180,6 +180,19 @@ WORKER = "  - {name: w1, address: 10.9.0.2, roles: [worker]}\n"
             '6: artifacts.path: has the wrong form; found "artifacts"; allowed: a path that begins with /, or nothing',
         ),
         (
+            HEAD + PLANE + WORKER + 'backups: {credentials: "${NOBODY_SETS_THIS}/credentials"}',
+            "6: backups.credentials: the environment variable NOBODY_SETS_THIS is not set; "
+            'found "${NOBODY_SETS_THIS}/credentials"; mend: set it, or give a default: ${NAME:-default}',
+        ),
+        (
+            HEAD + PLANE + WORKER + "backups: {key: a.pem}",
+            "6: backups.key: unknown key; allowed: credentials, recoveryKey",
+        ),
+        (
+            HEAD + PLANE + WORKER + "backups: {recoveryKey: [a.pem]}",
+            '6: backups.recoveryKey: has the wrong type; found ["a.pem"]; allowed: a text',
+        ),
+        (
             "cluster: {name: a, name: b, engine: existing}",
             "1: cluster.name: the key stands twice; found first on line 1; mend: keep one of them",
         ),
@@ -209,6 +222,47 @@ def test_a_values_file_that_is_missing_is_named_with_those_that_there_are(write:
     found = _findings(write(HEAD + PLANE + WORKER + "platform: {values: values/production.yaml}"))
     assert found[0].startswith('6: platform.values: there is no such file; found "values/production.yaml"; allowed: ')
     assert "values/prod.yaml" in found[0]
+
+
+@pytest.fixture
+def with_backups(tmp_path: Path) -> Path:
+    """A values file that takes backups."""
+    file = tmp_path / "values.yaml"
+    file.write_text("velero: {enabled: true, objectStore: {bucket: b}}\n")
+    return file
+
+
+@pytest.mark.parametrize(("given", "line"), [("", ""), ("backups: {recoveryKey: a.pem}\n", "7: ")])
+def test_backups_need_a_login(write: Write, with_backups: Path, given: str, line: str) -> None:
+    found = _findings(write(HEAD + PLANE + WORKER + f"platform: {{values: {with_backups}}}\n" + given))
+    assert found == [
+        f"{line}backups.credentials: the values take backups, and nothing says how to log in at the object store; "
+        f"found velero.enabled: true in {with_backups}; allowed: an AWS credentials file: [default], "
+        "aws_access_key_id=…, aws_secret_access_key=…; mend: name it, or set velero.enabled to false"
+    ]
+
+
+def test_a_cluster_that_exists_needs_a_login_for_backups_too(write: Write, with_backups: Path) -> None:
+    found = _findings(write(f"cluster: {{name: a, engine: existing}}\nplatform: {{values: {with_backups}}}"))
+    assert len(found) == 1 and found[0].startswith("backups.credentials: the values take backups"), found
+
+
+def test_the_recovery_key_lies_beside_the_journal_or_where_it_is_said_to(
+    write: Write, with_backups: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = HEAD + PLANE + WORKER + f"platform: {{values: {with_backups}}}\n"
+    found = load(write(text + "backups: {credentials: ~/login}")).backups
+    assert found and found.credentials == Path.home() / "login"
+    assert found.recovery_key == state / "custos-platform" / "trial" / "recovery.pem"
+    monkeypatch.setenv("VAULTED", "/media/stick")
+    found = load(write(text + 'backups: {credentials: a, recoveryKey: "${VAULTED:-/nowhere}/key.pem"}')).backups
+    assert found and found.recovery_key == Path("/media/stick/key.pem")
+
+
+def test_without_backups_in_the_values_there_are_none(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("velero: {enabled: false}\n")
+    text = HEAD + PLANE + WORKER + f"platform: {{values: {tmp_path / 'values.yaml'}}}\nbackups: {{credentials: a}}"
+    assert load(write(text)).backups is None
 
 
 def test_what_is_not_said_has_its_default(write: Write) -> None:

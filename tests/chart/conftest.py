@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ import yaml
 from generator.render import chart_files
 from tests.chart import helm
 from tests.chart.helm import Object
+from tests.chart.kubernetes_api import ApiServer, api_server
 
 PROJECT = Path(__file__).parents[2]
 LONGEST_RELEASE = "r" * 53  # Helm allows no more
@@ -30,6 +31,12 @@ class Case:
     settings: tuple[str, ...] = field(default=())  # helm --set
 
 
+# Backups into a store of one's own.
+BACKUPS = (
+    "velero.enabled=true",
+    "velero.objectStore.bucket=custos-backups",
+    "velero.objectStore.url=https://s3.example.org:9443",
+)
 CASES = [
     Case("prod", "prod"),
     Case("lab", "lab"),
@@ -60,6 +67,7 @@ CASES = [
         "prod",
         settings=("ingress.className=nginx", "global.ingress.controllerNamespace=ingress-nginx"),
     ),
+    Case("backups", "prod", settings=BACKUPS),
     Case(
         "kafka-split",
         "prod",
@@ -145,3 +153,10 @@ def catalogue() -> dict[str, Any]:
     """The catalogue as people edit it."""
     loaded: dict[str, Any] = yaml.safe_load((PROJECT / "generator/catalogue/services.yaml").read_text())
     return loaded
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """A real API server, once a session."""
+    with api_server(tmp_path_factory.mktemp("api")) as running:
+        yield running

@@ -45,6 +45,11 @@ def kind(objects: Sequence[Object], *kinds: str) -> list[Object]:
     return [item for item in objects if item["kind"] in kinds]
 
 
+def of_namespace(objects: Sequence[Object], namespace: str | None = None) -> list[Object]:
+    """The objects of a namespace; None: those that name none, which Helm installs into the release's."""
+    return [item for item in objects if item["metadata"].get("namespace") == namespace]
+
+
 def name(item: Object) -> str:
     """`Kind/name`, for messages."""
     return f"{item['kind']}/{item['metadata']['name']}"

@@ -2,8 +2,8 @@
 
     python -m tests.chart.make_schemas
 
-Source: api/openapi-spec/swagger.json of the Go module k8s.io/kubernetes (Apache-2.0). Descriptions are left
-out; unknown fields are errors, as with `kubectl --validate=strict`.
+Sources: api/openapi-spec/swagger.json of the Go module k8s.io/kubernetes (Apache-2.0), and Velero's definitions in the
+chart's own crds/. Descriptions are left out; unknown fields are errors, as with `kubectl --validate=strict`.
 """
 
 from __future__ import annotations
@@ -15,16 +15,22 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 SCHEMAS = Path(__file__).parent / "schemas"
+VELERO = Path(__file__).parents[2] / "generator/blueprint/charts/velero/crds"
 # The oldest that the chart allows, the lab's, and the newest.
 VERSIONS = ["v1.32.13", "v1.34.4", "v1.37.2"]
 KINDS = {
+    "ClusterRole": ("rbac.authorization.k8s.io", "v1"),
     "ClusterRoleBinding": ("rbac.authorization.k8s.io", "v1"),
     "ConfigMap": ("", "v1"),
     "CronJob": ("batch", "v1"),
+    "DaemonSet": ("apps", "v1"),
     "Deployment": ("apps", "v1"),
     "Ingress": ("networking.k8s.io", "v1"),
     "Job": ("batch", "v1"),
+    "Namespace": ("", "v1"),
     "NetworkPolicy": ("networking.k8s.io", "v1"),
     "Pod": ("", "v1"),
     "PodDisruptionBudget": ("policy", "v1"),
@@ -35,6 +41,8 @@ KINDS = {
     "ServiceAccount": ("", "v1"),
     "StatefulSet": ("apps", "v1"),
 }
+# Kinds of Velero's definitions, by their plural.
+CUSTOM = ("backupstoragelocations", "schedules")
 # Types that the API reads from numbers too, which OpenAPI calls strings.
 NUMBERS_TOO = {
     "io.k8s.apimachinery.pkg.api.resource.Quantity": ["string", "number"],
@@ -99,8 +107,19 @@ def of_kind(document: dict[str, Any], kind: str, group: str, version: str) -> di
     return {"$ref": f"#/definitions/{root}", "definitions": dict(sorted(needed.items()))}
 
 
+def of_definition(file: Path) -> tuple[str, dict[str, Any]]:
+    """File name and schema of the one version that a CustomResourceDefinition has."""
+    definition = yaml.safe_load(file.read_text(encoding="utf-8"))["spec"]
+    (version,) = definition["versions"]
+    schema = strict(version["schema"]["openAPIV3Schema"])
+    schema["required"] = ["apiVersion", "kind", "metadata", "spec"]
+    group = definition["group"].partition(".")[0]
+    return f"{definition['names']['singular']}-{group}-{version['name']}.json", schema
+
+
 def main() -> None:
     """Write every schema of every version."""
+    definitions = [of_definition(VELERO / f"velero.io_{plural}.yaml") for plural in CUSTOM]
     for version in VERSIONS:
         with tempfile.TemporaryDirectory() as folder:
             document = swagger(version, Path(folder))
@@ -111,7 +130,9 @@ def main() -> None:
             name = "-".join(part for part in (kind.lower(), short, api) if part)
             text = json.dumps(of_kind(document, kind, group, api), separators=(",", ":"))
             (target / f"{name}.json").write_text(text + "\n")
-        print(f"{target}: {len(KINDS)} kinds")
+        for name, schema in definitions:
+            (target / name).write_text(json.dumps(schema, separators=(",", ":")) + "\n")
+        print(f"{target}: {len(KINDS) + len(definitions)} kinds")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from tests.chart.helm import Object
 from tools import venv
 
 SECURITY = PROJECT / "docs" / "security.md"
-JUDGED = [case for case in CASES if case.name in ("prod", "lab", "minimal", "external", "their-controller")]
+JUDGED = [case for case in CASES if case.name in ("prod", "lab", "minimal", "external", "their-controller", "backups")]
 
 
 class Accepted(NamedTuple):

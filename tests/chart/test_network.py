@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.chart.conftest import Case
-from tests.chart.helm import Object, find, kind, name, pod_templates, selects
+from tests.chart.helm import Object, find, kind, name, of_namespace, pod_templates, selects
 from tests.chart.policies import Peer, opened, policies_of
 from tests.chart.test_rules import SET_BY_AGENTS
 
@@ -22,8 +22,14 @@ def component(labels: dict[str, str]) -> str:
     )
 
 
+def policies_of_pod(objects: list[Object], item: Object, pod: Object) -> list[Object]:
+    """The policies for a pod of `item`: those of its namespace that select it."""
+    return policies_of(of_namespace(objects, item["metadata"].get("namespace")), pod["metadata"]["labels"])
+
+
 def custos_edges(objects: list[Object]) -> set[tuple[str, str, int]]:
     """Every (from, to, port) that both ends allow, where a Custos service takes part."""
+    objects = of_namespace(objects)
     pods = [
         pod["metadata"]["labels"]
         for item, pod in pod_templates(objects)
@@ -43,6 +49,7 @@ STORE_PORTS = {"mysql": 3306, "kafka": 9092, "vault": 8200}
 
 def expected_edges(catalogue: dict[str, Any], objects: list[Object]) -> set[tuple[str, str, int]]:
     """What the catalogue says, among the services that run."""
+    objects = of_namespace(objects)
     running = {i["spec"]["selector"]["matchLabels"]["app.kubernetes.io/component"] for i in kind(objects, "Deployment")}
     config = next(n for n, s in catalogue["services"].items() if s["kind"] == "config")
     edges = set()
@@ -71,7 +78,7 @@ def test_edges_are_the_catalogues(objects: list[Object], catalogue: dict[str, An
 
 def test_every_pod_is_closed_both_ways(objects: list[Object]) -> None:
     for item, pod in pod_templates(objects):
-        closed = {t for p in policies_of(objects, pod["metadata"]["labels"]) for t in p["spec"]["policyTypes"]}
+        closed = {t for p in policies_of_pod(objects, item, pod) for t in p["spec"]["policyTypes"]}
         assert closed == {"Ingress", "Egress"}, name(item)
 
 
@@ -79,7 +86,7 @@ def test_every_pod_may_look_names_up(objects: list[Object]) -> None:
     for item, pod in pod_templates(objects):
         rules = [
             rule
-            for policy in policies_of(objects, pod["metadata"]["labels"])
+            for policy in policies_of_pod(objects, item, pod)
             for rule in policy["spec"].get("egress", [])
             if {"protocol": "UDP", "port": 53} in rule.get("ports", [])
         ]
@@ -92,7 +99,7 @@ def test_only_those_with_rights_reach_the_api(objects: list[Object]) -> None:
     for item, pod in pod_templates(objects):
         anywhere = [
             rule
-            for policy in policies_of(objects, pod["metadata"]["labels"])
+            for policy in policies_of_pod(objects, item, pod)
             for rule in policy["spec"].get("egress", [])
             if "to" not in rule
         ]
@@ -106,6 +113,7 @@ FOR_CLIENTS = {3306, 5432, 7000, 8080, 8200, 8501, 9000, 9092, 9094, 40000, 5000
 
 
 def test_the_test_pod_reaches_every_service(objects: list[Object]) -> None:
+    objects = of_namespace(objects)
     test = next(pod["metadata"]["labels"] for item, pod in pod_templates(objects) if item["kind"] == "Pod")
     for service in kind(objects, "Service"):
         selector = {k: v for k, v in service["spec"]["selector"].items() if k not in SET_BY_AGENTS}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from tests.chart.conftest import BACKUPS, Case
 from tests.chart.helm import Object
 
 SERVICES = [
@@ -120,14 +123,56 @@ INGRESS = {
     "Service": ["custos-ingress"],
     "ServiceAccount": ["custos-ingress"],
 }
+# What backups add in the release's namespace, and in the cluster; then in Velero's.
+BACKUP = {
+    "ClusterRole": ["custos-custos-velero", "custos-custos-velero-node-agent"],
+    "ClusterRoleBinding": ["custos-custos-velero", "custos-custos-velero-node-agent"],
+    "ConfigMap": ["custos-backup-scripts"],
+    "Namespace": ["velero"],
+    "NetworkPolicy": ["custos-backup"],
+    "PodDisruptionBudget": ["custos-backup"],
+    "Role": ["custos-backup", "custos-velero", "custos-velero-node-agent"],
+    "RoleBinding": ["custos-backup", "custos-velero", "custos-velero-node-agent"],
+    "ServiceAccount": ["custos-backup"],
+    "StatefulSet": ["custos-backup"],
+}
+VELERO = {
+    "BackupStorageLocation": ["default"],
+    "ConfigMap": ["copy-credentials", "node-agent", "repository-maintenance", "repository-options"],
+    "DaemonSet": ["node-agent"],
+    "Deployment": ["velero"],
+    "NetworkPolicy": ["velero"],
+    "PodDisruptionBudget": ["velero"],
+    "Role": ["node-agent", "velero"],
+    "RoleBinding": ["node-agent", "velero"],
+    "Schedule": ["custos"],
+    "ServiceAccount": ["node-agent", "velero"],
+}
 PARTS = [PLATFORM, MYSQL, POSTGRESQL, KAFKA, CONSUL, VAULT, KEYCLOAK, INGRESS]
 
 
-def test_objects_of_production(prod: list[Object]) -> None:
-    found: dict[str, list[str]] = {}
-    for item in prod:
+Names = dict[str, list[str]]
+
+
+def names_by_kind(objects: list[Object]) -> Names:
+    found: Names = {}
+    for item in objects:
         found.setdefault(item["kind"], []).append(item["metadata"]["name"])
-    kinds = {kind for part in PARTS for kind in part}
-    expected = {kind: sorted(name for part in PARTS for name in part.get(kind, [])) for kind in kinds}
-    assert {kind: sorted(names) for kind, names in found.items()} == expected
+    return {kind: sorted(names) for kind, names in found.items()}
+
+
+def together(parts: list[Names]) -> Names:
+    kinds = {kind for part in parts for kind in part}
+    return {kind: sorted(name for part in parts for name in part.get(kind, [])) for kind in kinds}
+
+
+def test_objects_of_production(prod: list[Object]) -> None:
+    assert names_by_kind(prod) == together(PARTS)
     assert len(SERVICES) == 24
+
+
+def test_objects_of_backups(objects_of: Callable[[Case], list[Object]]) -> None:
+    objects = objects_of(Case("backups", "prod", settings=BACKUPS))
+    own = [item for item in objects if "namespace" in item["metadata"]]
+    assert names_by_kind(own) == together([VELERO])
+    assert names_by_kind([item for item in objects if item not in own]) == together([*PARTS, BACKUP])

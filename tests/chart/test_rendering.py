@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.chart import helm
-from tests.chart.conftest import LONGEST_RELEASE, PROJECT, Case
+from tests.chart.conftest import BACKUPS, LONGEST_RELEASE, PROJECT, Case
 from tests.chart.helm import Object, kind
 
 Chart = Callable[[str], Path]
@@ -75,6 +75,19 @@ def test_notes_say_what_to_do_next(chart: Chart) -> None:
     assert "NOT there, and known to be so (custos.withoutStores): smtp, cilogon" in notes
     assert "WARNING" in notes and "custos-vault-unseal" in notes and "TokenReview" in notes
     assert "custos-ca" in notes and "custos-truststore" in notes
+    assert "NOTHING IS BACKED UP" in notes
+
+
+def test_notes_say_when_and_where_to_backups_go(chart: Chart) -> None:
+    options = [option for setting in BACKUPS for option in ("--set", setting)]
+    notes = helm.run(
+        *("install", "custos", str(chart("prod")), "--namespace", "custos", "--dry-run=client", "--hide-secret"),
+        *options,
+    ).partition("NOTES:")[2]
+    assert 'at "17 */6 * * *" (UTC), kept 720h, in bucket custos-backups of https://s3.example.org:9443.' in notes
+    assert "kubectl --namespace velero get backupstoragelocations,backups" in notes
+    assert "Secret custos-object-store, key cloud" in notes and "Secret custos-recovery-key" in notes
+    assert "NOTHING IS BACKED UP" not in notes
 
 
 REFUSED = [
@@ -105,6 +118,9 @@ REFUSED = [
     (["consul.enabled=false", "global.consul.host=c"], ["global.consul.existingSecret: found nothing while"]),
     (["global.consul.host=c"], ['global.consul.host: found "c" while consul.enabled is true']),
     (["vault.seal.type=kms"], ['vault.seal.options: found nothing while vault.seal.type is "kms"']),
+    (["velero.enabled=true"], ["velero.objectStore.bucket: found nothing while velero.enabled is true"]),
+    ([*BACKUPS, "velero.namespace=custos"], ['velero.namespace: found "custos", which is the release\'s']),
+    (["global.restoring=true"], ["global.restoring: found true while velero.enabled is false"]),
     (["custos.profile=production"], ['custos.profile: found "production"', "keep `custos`"]),
 ]
 

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +22,7 @@ import pytest
 
 from tests.chart.conftest import PROJECT
 from tests.chart.helm import NAMESPACE, Object, find, kind
-from tests.chart.kubernetes_api import ApiServer, api_server
+from tests.chart.kubernetes_api import ApiServer
 from tools.cache import cache_root
 
 SCRIPT = PROJECT / "generator/blueprint/files/make_secrets.py"
@@ -55,12 +55,6 @@ def openssl(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if openssl_version(str(program)) >= JKS_TRUST:
                 return folder
     pytest.skip("openssl 3.2 or newer is missing; Debian 13 has it, and `make up`, which makes the lab's, brings one")
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    with api_server(tmp_path_factory.mktemp("api")) as running:
-        yield running
 
 
 @dataclass

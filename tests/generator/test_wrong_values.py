@@ -69,8 +69,50 @@ URL = "allowed: http:// or https://, a host and perhaps a port and path, without
         pytest.param(
             "mysqll: {}",
             "mysqll: unknown key; allowed: global, mysql, postgresql, kafka, consul, vault, keycloak, ingress, "
-            "custos, secrets; did you mean mysql?",
+            "custos, secrets, velero; did you mean mysql?",
             id="misspelt section",
+        ),
+        pytest.param(
+            "velero: {uploader: restic}",
+            'velero.uploader: is none of the values there are; found "restic"; allowed: kopia; '
+            "mend: take kopia; Velero removed restic's backup in 1.17 and its restore in 1.19",
+            id="restic",
+        ),
+        pytest.param(
+            "velero: {objectStore: {url: s3.example.org}}",
+            'velero.objectStore.url: has the wrong form; found "s3.example.org"; '
+            "allowed: http:// or https://, a host and perhaps a port, without a path, or empty for Amazon S3",
+            id="an object store without a scheme",
+        ),
+        pytest.param(
+            "velero: {objectStore: {url: https://s3.example.org/bucket}}",
+            'velero.objectStore.url: has the wrong form; found "https://s3.example.org/bucket"; '
+            "allowed: http:// or https://, a host and perhaps a port, without a path, or empty for Amazon S3",
+            id="an object store with a path",
+        ),
+        pytest.param(
+            "velero: {objectStore: {bucket: Backups}}",
+            'velero.objectStore.bucket: has the wrong form; found "Backups"; '
+            "allowed: a bucket's name (3 to 63 small letters, digits, . and -), or empty",
+            id="a bucket's name",
+        ),
+        pytest.param(
+            "velero: {objectStore: {caCert: MIIB}}",
+            'velero.objectStore.caCert: has the wrong form; found "MIIB"; '
+            "allowed: one or more certificates as PEM (-----BEGIN CERTIFICATE-----…), or empty",
+            id="a CA that is no PEM",
+        ),
+        pytest.param(
+            "velero: {retention: 30d}",
+            'velero.retention: has the wrong form; found "30d"; '
+            "allowed: a time in hours, minutes or seconds, such as 30m, 1h30m or 720h (30 days)",
+            id="days for a duration",
+        ),
+        pytest.param(
+            "velero: {schedule: hourly}",
+            'velero.schedule: has the wrong form; found "hourly"; '
+            "allowed: a cron line of five fields, such as 30 2 * * * (every day at 02:30)",
+            id="no cron line",
         ),
         pytest.param(
             "mysql: {enabled: 'yes'}",
@@ -234,12 +276,14 @@ def test_global_stays_open(findings_of: Findings, content: str) -> None:
             ["db:3306", "http://db", "db/x", "-db", "db-", "a b", "a..b", "x" * 64, 1],
         ),
         ("secretName", ["", "custos-users", "a.b-c"], ["Custos", "a_b", "-a", "a-", "a b", "x" * 254]),
+        ("duration", ["30m", "1h30m", "720h", "90s"], ["", "30", "30d", "1.5h", "0h", "-1h", "1h 30m", 30, None]),
         (
             "cron",
-            ["0 2 * * *", "*/15 0-6,12 1,15 * 1-5", "@daily", "59 23 31 12 7"],
+            ["0 2 * * *", "*/15 0-6,12 1,15 * 1-5", "@daily", "59 23 31 12 6"],
             [
                 *("", "0 2 * *", "0 2 * * * *", "60 2 * * *", "0 24 * * *", "0 2 0 * *", "0 2 * 13 *"),
-                *("0 2 * * 8", "daily", "@never", "a b c d e", "0 2 * * */0"),
+                # Sunday is 0 alone: Kubernetes and Velero read cron lines with the same library (robfig/cron).
+                *("0 2 * * 7", "daily", "@never", "a b c d e", "0 2 * * */0"),
             ],
         ),
     ],

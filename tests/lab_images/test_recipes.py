@@ -104,8 +104,10 @@ def test_a_checkout_elsewhere_has_the_same_keys(copied: Path, monkeypatch: pytes
     for program in {program for recipe in recipes().values() for program in recipe.mapping("tools")}:
         source = tool_of(program).source
         moved = copied / sources / source.name
-        moved.mkdir(parents=True, exist_ok=True)
-        inputs = [Path(shutil.copy(file, moved / file.name)) for file in tool_of(program).inputs]
+        inputs = [moved / file.relative_to(source) for file in tool_of(program).inputs]
+        for file, copy in zip(tool_of(program).inputs, inputs, strict=True):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, copy)
         source_of[program] = SimpleNamespace(inputs=inputs)
     monkeypatch.setattr(module, "tool_of", source_of.__getitem__)
     assert keys() == expected

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import check, description
+from lab import check, description, quantity
 from lab.description import Lab
 
 
@@ -58,6 +58,16 @@ def test_what_exists_already_needs_no_second_disk(small: Lab, tmp_path: Path) ->
         (tmp_path / "machines" / machine.name).mkdir(parents=True)
     monstrous = dataclasses.replace(small, needs_disk=2**60)
     assert not [lack for lack in check.lacks(monstrous, tmp_path) if "machines' disks" in lack.what]
+
+
+def test_one_more_machine_needs_its_share_of_the_disk(
+    small: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    (tmp_path / "machines" / "t1").mkdir(parents=True)
+    monstrous = dataclasses.replace(small, needs_disk=2**50)
+    (lack,) = [lack.what for lack in check.lacks(monstrous, tmp_path) if "machines' disks" in lack.what]
+    assert f"{quantity.show(check.SPARE_DISK + (2**50 - check.SPARE_DISK) // 2)} needed" in lack
 
 
 def test_nothing_is_said_where_nothing_lacks() -> None:

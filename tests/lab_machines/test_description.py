@@ -12,12 +12,12 @@ from lab.errors import LabError
 from tests.lab_machines.conftest import DESCRIPTION
 
 
-def test_the_default_lab_is_one_control_plane_three_workers_and_an_edge() -> None:
+def test_the_default_lab_is_one_control_plane_three_workers_an_edge_and_a_store() -> None:
     lab = description.load(paths.DEFAULT_FILE)
-    assert [machine.name for machine in lab.machines] == ["cp1", "worker1", "worker2", "worker3", "edge"]
+    assert [machine.name for machine in lab.machines] == ["cp1", "worker1", "worker2", "worker3", "edge", "store"]
     assert lab.artifacts == "/opt/custos-artifacts"
     for machine in lab.machines:
-        assert ("/var/lib/custos-volumes" in machine.disks) is (machine.name != "edge")
+        assert ("/var/lib/custos-volumes" in machine.disks) is (machine.name not in ("edge", "store"))
         assert machine.address in lab.subnet
 
 

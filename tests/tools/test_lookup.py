@@ -11,7 +11,7 @@ import pytest
 from tests.tools.conftest import Declare
 from tools import ToolError, ToolMissing, ensure, find
 from tools.install import folder, says_version
-from tools.table import tool_of
+from tools.table import table, tool_of
 
 
 @pytest.mark.parametrize(
@@ -88,3 +88,31 @@ def test_without_go_the_remedy_names_it(declare: Declare, monkeypatch: pytest.Mo
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(ToolMissing, match=r"no Go to build it\. Install Go \(https://go\.dev/dl"):
         ensure("probe")
+
+
+def test_a_program_of_our_own_is_built_anew_when_its_sources_change(declare: Declare, tmp_path: Path) -> None:
+    source = tmp_path / "declared" / "probe"
+    (source / "go.sum").write_text("")
+    declare(source=str(source), binaries={"probe": "."}, versionCommand=[])
+    first = ensure("probe")
+    assert first == ensure("probe")
+    (source / "main_test.go").write_text("package main\n")
+    table.cache_clear()
+    assert find("probe") == first
+    (source / "main.go").write_text((source / "main.go").read_text().replace('"probe"', '"changed"'))
+    table.cache_clear()
+    second = ensure("probe")
+    assert second != first
+    assert subprocess.run([second], capture_output=True, text=True, check=True).stdout.startswith("changed ")
+
+
+def test_a_program_of_our_own_is_not_taken_from_the_path(
+    declare: Declare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "declared" / "probe"
+    (source / "go.sum").write_text("")
+    declare(source=str(source), binaries={"probe": "."}, versionCommand=[])
+    on_path = script(tmp_path / "bin" / "probe", "anything")
+    monkeypatch.setenv("PATH", str(on_path.parent), prepend=":")
+    with pytest.raises(ToolMissing):
+        find("probe")

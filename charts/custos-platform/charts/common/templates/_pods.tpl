@@ -205,3 +205,12 @@ livenessProbe:
   timeoutSeconds: {{ max $timeout 5 }}
   failureThreshold: 6
 {{- end -}}
+
+{{- /*
+common.replicas: how many pods of what works on the stores' data: none while a restore brings that back, for they would write into the empty stores.
+  context   the root context
+  replicas  otherwise
+*/ -}}
+{{- define "common.replicas" -}}
+{{- ternary 0 (int .replicas) .context.Values.global.restoring -}}
+{{- end -}}

@@ -38,6 +38,7 @@ The passwords of our own accounts lie in the volumes; those of the services are 
     root-password: {random: 32}
     replication-password: {random: 32}
     agent-password: {random: 32}
+    backup-password: {random: 32}
   held: [root-password, replication-password, agent-password]
   volumes:
     {{- toYaml $claims | nindent 4 }}

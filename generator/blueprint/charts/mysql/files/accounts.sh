@@ -1,7 +1,8 @@
 #!/bin/bash
-# Schemas and accounts of the services: made by the primary, replicated to all. Needs basics.sh and server.sh.
+# Schemas and accounts of the services, and the account of backups: made by the primary, replicated to all. Needs basics.sh and server.sh.
 
 : "${USERS_DIR:=/etc/custos/users}" # one file a service: its password
+readonly BACKUP_USER=custos_backup
 
 # sum_of TEXT…: by which the group remembers what has been made, and with which password.
 sum_of() {
@@ -32,13 +33,30 @@ REPLACE INTO custos_platform.applied VALUES ($(sql_quote "password:$3"), '$sum')
 SQL
 }
 
+# backup_sql PASSWORD RESTORING: the SQL for the account of backups, which reads everything, and writes only while a restore brings data back (RESTORING is
+# true); may be run again and again.
+backup_sql() {
+  local rights='SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES, PROCESS' password name
+  password=$(sql_quote "$1")
+  name=$(sql_quote "$BACKUP_USER")@\'%\'
+  [[ $2 != true ]] ||
+    rights+=', INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, CREATE VIEW, CREATE ROUTINE, ALTER ROUTINE, SET_ANY_DEFINER'
+  cat <<SQL
+CREATE USER IF NOT EXISTS $name IDENTIFIED BY $password;
+ALTER USER $name IDENTIFIED BY $password REQUIRE SSL ACCOUNT UNLOCK;
+REVOKE ALL PRIVILEGES, GRANT OPTION FROM $name;
+GRANT $rights ON *.* TO $name;
+REPLACE INTO custos_platform.applied VALUES ('backup', '$(sum_of "$@")');
+SQL
+}
+
 # accounts_want: sets accounts_sum to the checksum of all that the settings and Secrets say. Every member does this now and then, so that one that
 # becomes the primary has it at hand.
 accounts_sum=''
 accounts_want() {
   accounts_sum=$({
-    cat "$SETTINGS_DIR/schemas"
-    sha256sum "$USERS_DIR"/*
+    cat "$SETTINGS_DIR/schemas" "$SETTINGS_DIR/restoring"
+    sha256sum "$USERS_DIR"/* "$ADMIN_DIR/backup-password"
   } 2>/dev/null | sha256sum) || true
   accounts_sum=${accounts_sum%% *}
 }
@@ -86,6 +104,7 @@ accounts_apply() {
     [[ ${APPLIED["service:$service"]:-} == "$(sum_of "$service" "$schema" "$user" "$charset" "$password")" ]] ||
       service_apply "$service" "$schema" "$user" "$charset" "$password" || failed+="; $service: $ACCOUNTS_ERROR"
   done <"$SETTINGS_DIR/schemas"
+  backup_apply || failed+="; backups: $ACCOUNTS_ERROR"
   if [[ -n $failed ]]; then
     accounts_failed "${failed#; }"
     return 1
@@ -104,6 +123,22 @@ service_apply() {
   APPLIED["service:$1"]=made
   [[ -n $known && $known != "$(sum_of "$3" "$5")" ]] || return 0
   event Normal PasswordChanged "$1 has a new password in MySQL; the former one stays valid until the next change. Restart the service's pods now"
+}
+
+# backup_apply: makes the account of backups; false, with the reason in ACCOUNTS_ERROR, where that fails.
+backup_apply() {
+  local output password restoring=false
+  # A Secret of before there were backups is completed by the next upgrade.
+  [[ -s $ADMIN_DIR/backup-password ]] || return 0
+  password=$(<"$ADMIN_DIR/backup-password")
+  [[ ! -s $SETTINGS_DIR/restoring ]] || restoring=$(<"$SETTINGS_DIR/restoring")
+  [[ ${APPLIED[backup]:-} != "$(sum_of "$password" "$restoring")" ]] || return 0
+  log "making the account of backups (restoring: $restoring)"
+  output=$(backup_sql "$password" "$restoring" | local_sql) || {
+    ACCOUNTS_ERROR=$(error_of "$output")
+    return 1
+  }
+  APPLIED[backup]=made
 }
 
 # error_of OUTPUT: the last line of what the client said, without the part of a statement that it may quote: that could be a password.

@@ -1,0 +1,170 @@
+"""What the values say about backups, what the chart calls their objects, and which backups the cluster knows."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bootstrap.clients.kube import Kube, Manifest
+from bootstrap.errors import NotYet
+from bootstrap.inventory import Inventory
+from generator.catalogue import load_catalogue
+from generator.errors import FindingsError
+from generator.schema import ValuesSchema
+from generator.values import Values, read_values
+
+# Phases in which Velero does nothing more about a backup (v1.17: pkg/apis/velero/v1/backup_types.go).
+ENDED = ("Completed", "PartiallyFailed", "Failed", "FailedValidation", "Deleting")
+LOCATION = "default"
+SCHEDULED = "velero.io/schedule-name"
+OF_BACKUP = "velero.io/backup-name"
+_NAME = 63
+_UNITS = {"h": 3600, "m": 60, "s": 1}
+
+
+@dataclass(frozen=True)
+class Velero:
+    """The values' section `velero`, for one release; times are in seconds, `authority` is PEM."""
+
+    release: str
+    release_namespace: str
+    namespace: str
+    url: str
+    bucket: str
+    prefix: str
+    region: str
+    authority: str
+    existing_secret: str
+    dump: int
+    copy: int
+
+    def own(self, what: str) -> str:
+        """The name of the release's object `what`, as the chart's common.name writes it."""
+        release = self.release.replace(".", "-")
+        whole = what if what == release or what.startswith(f"{release}-") else f"{release}-{what}"
+        if len(whole) <= _NAME:
+            return whole
+        return f"{whole[: _NAME - 9].removesuffix('-')}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+
+    @property
+    def schedule(self) -> str:
+        """The name of the Schedule, which each backup of this release carries as a label."""
+        return self.own(self.release.replace(".", "-"))
+
+    @property
+    def login(self) -> str:
+        """The name of the Secret with the object store's login, in the release's namespace."""
+        return self.existing_secret or self.own("object-store")
+
+    def path(self, plural: str, name: str = "") -> str:
+        """The API path of Velero's objects of a kind, or of one of them."""
+        return f"/apis/velero.io/v1/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")
+
+    def workloads(self) -> list[Manifest]:
+        """Velero's server and its agents, as far as waits need them."""
+        kinds = {"velero": "Deployment", "node-agent": "DaemonSet"}
+        return [
+            {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": self.namespace}}
+            for name, kind in kinds.items()
+        ]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A backup as the cluster knows it; `started` is None before Velero has begun."""
+
+    name: str
+    phase: str
+    schedule: str
+    started: datetime | None
+
+
+def settings(inventory: Inventory) -> Velero:
+    """What the inventory's values say; no cluster is needed. Raises FindingsError where they are wrong."""
+    values, platform = _values(inventory.platform.values), inventory.platform
+    store, timeouts = values.get("velero.objectStore"), values.get("velero.timeouts")
+    return Velero(
+        release=platform.release,
+        release_namespace=platform.namespace,
+        namespace=values.get("velero.namespace"),
+        url=store["url"],
+        bucket=store["bucket"],
+        prefix=store["prefix"],
+        region=store["region"],
+        authority=store["caCert"],
+        existing_secret=store["existingSecret"] or "",
+        dump=seconds(timeouts["dump"]),
+        copy=seconds(timeouts["copy"]),
+    )
+
+
+def seconds(text: str) -> int:
+    """A time as Go writes it, such as 1h30m."""
+    return sum(int(count) * _UNITS[unit] for count, unit in re.findall(r"(\d+)([hms])", text))
+
+
+def moment(text: str | None) -> datetime | None:
+    """A time as Kubernetes writes it, with or without parts of a second."""
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
+
+
+def known(kube: Kube, velero: Velero) -> list[Known]:
+    """All backups that the cluster knows, the newest first; none where it does not know the kind."""
+    try:
+        found = kube.items(velero.path("backups"))
+    except NotYet:
+        return []
+    backups = [
+        Known(
+            backup["metadata"]["name"],
+            backup.get("status", {}).get("phase") or "New",
+            backup["metadata"].get("labels", {}).get(SCHEDULED, ""),
+            moment(backup.get("status", {}).get("startTimestamp")),
+        )
+        for backup in found
+    ]
+    return sorted(backups, key=lambda backup: backup.started or datetime.min.replace(tzinfo=UTC), reverse=True)
+
+
+def newest(backups: Sequence[Known], velero: Velero) -> Known | None:
+    """The newest of this release's backups that is whole."""
+    good = (b for b in backups if b.phase == "Completed" and b.schedule == velero.schedule and b.started)
+    return next(good, None)
+
+
+def location_trouble(kube: Kube, velero: Velero) -> str:
+    """Why Velero cannot use the place of the backups; empty where it can."""
+    try:
+        status = kube.get(velero.path("backupstoragelocations", LOCATION)).get("status", {})
+    except NotYet:
+        return f"namespace {velero.namespace} has no BackupStorageLocation {LOCATION}"
+    if status.get("phase") == "Available":
+        return ""
+    if not status.get("phase"):
+        return "Velero has not looked at the object store yet"
+    return f"the object store is {status['phase']} to Velero: {status.get('message') or 'it says no reason'}"
+
+
+def location_remedy(velero: Velero) -> str:
+    """What to do about it."""
+    return (
+        f"see that {velero.url or 'Amazon S3'} is reached from the cluster's nodes, that it has the bucket"
+        f" {velero.bucket} and takes the login (Secret {velero.login}, made of backups.credentials)"
+    )
+
+
+@functools.cache
+def _schema() -> ValuesSchema:
+    return ValuesSchema(load_catalogue())
+
+
+def _values(file: Path) -> Values:
+    values, findings = read_values(file, _schema())
+    if findings:
+        raise FindingsError(findings)
+    return values

@@ -1,0 +1,113 @@
+"""The full circle: a backup, all machines of the cluster gone with their disks, and the platform back on new ones.
+
+It takes the lab apart, so it is one of the drill, and the last of it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bootstrap import paths
+from bootstrap.inventory import Inventory, load
+from tests.lab.cluster import Cluster, run
+from tests.lab.conftest import ROOT
+from tests.lab.stores.base import name_of
+from tests.lab.stores.mysql import SCHEMA, Mysql
+from tests.lab.stores.postgresql import Postgresql
+from tests.lab.test_backup import INVENTORY, LAB, bootstrap
+
+pytestmark = pytest.mark.drill
+RESULT = ROOT / "docs/results/recovery.json"
+TABLE = f"{SCHEMA}.recovery_marks"
+# Long enough for the largest restore that the lab can have.
+RESTORE_SECONDS = 5400
+
+
+def sql(store: Mysql, query: str) -> str:
+    """What the primary answers."""
+    client = ("mysql", "--defaults-file=/var/run/mysqld/agent/local.cnf", "--batch", "--skip-column-names")
+    primary = name_of(store.leader())
+    return store.kubectl("exec", primary, "-c", "mysql", "--", *client, f"--execute={query}").strip()
+
+
+def stores(cluster: Cluster, inventory: Inventory) -> tuple[Mysql, Postgresql]:
+    """Those of the platform on this cluster."""
+    platform = inventory.platform
+    return Mysql(cluster, platform.release, platform.namespace), Postgresql(
+        cluster, platform.release, platform.namespace
+    )
+
+
+def users_of(store: Postgresql) -> str:
+    """Number and sum of Keycloak's users, as its database has them."""
+    query = "SELECT count(*), md5(string_agg(id || coalesce(username, ''), ',' ORDER BY id)) FROM user_entity"
+    psql = ("psql", "-h", "/var/run/postgresql", "-U", "postgres", "-d", "keycloak", "-Atc", query)
+    return store.kubectl("exec", name_of(store.leader()), "-c", store.container, "--", *psql).strip()
+
+
+@pytest.fixture
+def elsewhere(inventory: Inventory, tmp_path: Path) -> Path:
+    """An inventory of the new machines: another cluster, and the recovery key from where the operator kept it."""
+    assert inventory.backups
+    kept = tmp_path / "recovery.pem"
+    kept.write_bytes(inventory.backups.recovery_key.read_bytes())
+    kept.chmod(0o600)
+    data = yaml.safe_load((ROOT / INVENTORY).read_text(encoding="utf-8"))
+    data["cluster"]["name"] = "custos-new"
+    data["backups"]["recoveryKey"] = str(kept)
+    data["platform"]["values"] = str(ROOT / data["platform"]["values"])
+    file = tmp_path / "new.yaml"
+    file.write_text(yaml.safe_dump(data), encoding="utf-8")
+    return file
+
+
+def test_everything_comes_back_on_new_machines(cluster: Cluster, inventory: Inventory, elsewhere: Path) -> None:
+    mysql, postgresql = stores(cluster, inventory)
+    sql(mysql, f"CREATE TABLE IF NOT EXISTS {TABLE} (id INT PRIMARY KEY, text VARCHAR(200)); DELETE FROM {TABLE}")
+    sql(mysql, f"SET cte_max_recursion_depth = 10000; INSERT INTO {TABLE} WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL"
+        f" SELECT i + 1 FROM n WHERE i < 5000) SELECT i, SHA2(i, 256) FROM n")  # fmt: skip
+    marks, users = sql(mysql, f"CHECKSUM TABLE {TABLE}"), users_of(postgresql)
+    assert int(users.split("|")[0]) > 0
+
+    name = f"custos-circle-{time.time_ns() // 10**9}"
+    began = time.time()
+    done = bootstrap("backup", INVENTORY, "--name", name)
+    assert done.returncode == 0, done.stdout + done.stderr
+    backed_up = time.time()
+    sql(mysql, f"INSERT INTO {TABLE} VALUES (900001, 'written after the backup')")
+
+    lost = time.time()
+    for machine in inventory.machines:
+        run([*LAB, "destroy", machine.name], cwd=ROOT)
+    run([*LAB, "up"], seconds=1200, cwd=ROOT)
+    ready = time.time()
+    done = bootstrap("restore", name, str(elsewhere), seconds=RESTORE_SECONDS)
+    print(done.stdout, done.stderr, sep="\n")
+    assert done.returncode == 0, done.stdout + done.stderr
+    back = time.time()
+
+    new = Cluster(paths.state(load(elsewhere).cluster.name) / "kubeconfig")
+    mysql, postgresql = stores(new, inventory)
+    assert sql(mysql, f"CHECKSUM TABLE {TABLE}") == marks  # all of before, and nothing of after
+    assert users_of(postgresql).split("|")[0] >= users.split("|")[0]  # the services go on making some
+    again = bootstrap("plan", str(elsewhere))
+    assert "nothing to change" in again.stdout + again.stderr, again.stdout + again.stderr
+    RESULT.write_text(
+        json.dumps(
+            {
+                "backup_seconds": round(backed_up - began, 1),
+                "data_loss_seconds": round(lost - began, 1),
+                "machines_seconds": round(ready - lost, 1),
+                "restore_seconds": round(back - ready, 1),
+                "said": [line.strip() for line in done.stderr.splitlines() if "bytes" in line or "backup" in line],
+            },
+            indent=2,
+        )
+        + "\n",
+        encoding="utf-8",
+    )
