@@ -37,7 +37,13 @@ def all_phases(recovery: Recovery, context: Context) -> Sequence[Phase]:
     before = [usual[name] for name in ("preflight", "machines", "cluster", "storage") if name in usual]
     after = [usual[name] for name in ("platform", "edge", "backups", "verify") if name in usual]
     return [
-        Phase("backup", [CheckOnly("the backup can be opened", recovery.check)]),
+        Phase(
+            "backup",
+            [
+                CheckOnly("the backup can be opened", recovery.check),
+                CheckOnly("no platform is in its place", _nothing_answers),
+            ],
+        ),
         *before,
         Phase(
             "restore",
@@ -55,6 +61,15 @@ def all_phases(recovery: Recovery, context: Context) -> Sequence[Phase]:
         ),
         *after,
     ]
+
+
+def _nothing_answers(context: Context) -> None:
+    """As `_nothing_runs`, before any machine is touched; a cluster that is gone does not answer."""
+    try:
+        context.kube.version()
+    except Problem:
+        return
+    _nothing_runs(context)
 
 
 def _nothing_runs(context: Context) -> None:

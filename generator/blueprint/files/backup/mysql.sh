@@ -22,7 +22,7 @@ port=$MYSQL_PORT
 protocol=tcp
 ssl-mode=VERIFY_IDENTITY
 ssl-ca=/etc/custos/mysql-tls/ca.crt
-connect-timeout=10
+loose-connect-timeout=10
 OPTIONS
 
 # sql QUERY: one value a line.
