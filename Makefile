@@ -11,6 +11,7 @@ IMAGES ?= auto
 TEST_WORKERS ?= 2
 # chart-testing installs one scenario after the other: with the platform beside them it took half an hour.
 ON_EMPTY_CLUSTER := tests/lab/test_chart_testing.py
+TAKES_THE_LAB_APART := tests/lab/test_recovery.py
 
 .PHONY: help venv venv-path tools test test-lab up down render lint bench drill
 
@@ -57,11 +58,12 @@ test-lab: venv tools ## Tests on real machines, a real group, the running lab; e
 	@$(MAKE) --no-print-directory up
 	@pytest -m "lab and not drill" tests/lab $(addprefix --ignore ,$(ON_EMPTY_CLUSTER))
 
-drill: venv tools ## The long ones: MySQL's group without Kubernetes' help, then every fault, store by store, on the lab
+drill: venv tools ## The long ones: every fault, store by store, then a restore to new machines
 	@pytest -m lab tests/mysql tests/kafka
 	@$(MAKE) --no-print-directory up
-	@pytest -m drill tests/lab
+	@pytest -m drill tests/lab --ignore $(TAKES_THE_LAB_APART)
 	@$(PYTHON) -m tests.drill
+	@pytest -m drill $(TAKES_THE_LAB_APART)
 
 render: venv ## Write charts/custos-platform from values/prod.yaml
 	@$(PYTHON) -m generator render values/prod.yaml

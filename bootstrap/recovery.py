@@ -85,14 +85,13 @@ def listed(context: Context) -> list[Listed]:
     store = objectstore.of(context.inventory)
     rows = []
     for backup in store.backups():
-        usable, state = False, backup.state
-        if backup.good:
-            try:
-                state, usable = f"whole, {store.copied(backup.name):,} bytes", store.whole(backup)
-            except objectstore.Damaged as damaged:
-                state = damaged.what
+        usable, state = store.whole(backup), backup.state
+        if usable:
+            state = f"whole, {store.copied(backup.name):,} bytes"
+        elif backup.good:
+            state = "damaged: what Velero wrote about it cannot be read to its end, or no volume was copied"
         made = f"{backup.started:%Y-%m-%d %H:%M:%S} UTC" if backup.started else ""
-        rows.append(Listed(backup.name, made, state if usable or not backup.good else f"damaged: {state}", usable))
+        rows.append(Listed(backup.name, made, state, usable))
     return rows
 
 

@@ -110,6 +110,7 @@ def test_a_restore_over_a_running_platform_is_refused(backup: str) -> None:
     assert "machines" not in said.split()  # the phase: none was touched
 
 
+@pytest.mark.drill  # a minute and a half, of which the store's machine is off
 def test_a_backup_without_its_object_store_says_so_and_spoils_none(backup: str, inventory: Inventory) -> None:
     run([*LAB, "power-off", "store"])
     try:

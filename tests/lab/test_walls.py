@@ -222,6 +222,7 @@ def test_rules_that_lock_the_operator_out_are_taken_back(inventory: Inventory, t
     assert not unchanged.changes, "the rules that were confirmed are in force and on the disk"
 
 
+@pytest.mark.drill  # minutes; the power cut of a store's machine is in every run
 def test_the_firewall_is_there_after_a_power_cut(inventory: Inventory) -> None:
     (edge,) = inventory.edges
     lab("power-off", edge.name)
