@@ -123,6 +123,20 @@ def test_a_backup_without_its_object_store_says_so_and_spoils_none(backup: str, 
     assert opened(inventory, backup).backup.good
 
 
+@pytest.mark.parametrize(("store", "shell"), [("mysql", "bash"), ("postgresql", "bash"), ("consul", "sh")])
+def test_a_store_with_data_takes_no_backup(
+    backup: str, cluster: Cluster, inventory: Inventory, store: str, shell: str
+) -> None:
+    """Whoever runs the loader by hand on a living platform changes nothing."""
+    pod, namespace = f"{inventory.platform.release}-backup-0", inventory.platform.namespace
+    loading = (pod, "-n", namespace, "-c", store, "--", shell, f"/custos/scripts/load-{store}.sh")
+    try:
+        said = cluster.kubectl("exec", *loading)  # nobody has written since
+    except CommandFailed as refused:
+        said = str(refused)
+    assert "already: nothing was loaded. A restore goes into empty" in said or "holds what is in the backup" in said
+
+
 @pytest.mark.parametrize(
     ("store", "shell", "host"),
     [("mysql", "bash", "MYSQL_HOST"), ("postgresql", "bash", "PGHOST"), ("consul", "sh", "CONSUL_HTTP_ADDR")],

@@ -22,7 +22,8 @@ port=$MYSQL_PORT
 protocol=tcp
 ssl-mode=VERIFY_IDENTITY
 ssl-ca=/etc/custos/mysql-tls/ca.crt
-loose-connect-timeout=10
+[mysql]
+connect-timeout=10
 OPTIONS
 
 # sql QUERY: one value a line.
