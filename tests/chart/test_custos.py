@@ -474,7 +474,8 @@ def test_every_schema_is_made_beforehand_and_sharings_in_utf8mb3(prod: list[Obje
 def test_accounts_have_the_rights_they_need_and_no_more(prod: list[Object]) -> None:
     script = find(prod, "ConfigMap", "custos-mysql-scripts")["data"]["accounts.sh"]
     grants = re.findall(r"^GRANT (.*) ON (.*) TO", script, re.MULTILINE)
-    assert [set(rights.split(", ")) for rights, _ in grants] == [
+    # What the account of backups may do, tests/mysql/test_scripts.py says.
+    assert [set(rights.split(", ")) for rights, _ in grants if rights != "$rights"] == [
         {"SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "INDEX", "REFERENCES"}
     ]
     assert "REQUIRE SSL" in script

@@ -565,6 +565,27 @@ def service_sql(line: str, applied: str = "") -> str:
     return shell("basics.sh", f"source {FILES}/accounts.sh; {applied} service_sql {line}").stdout
 
 
+@pytest.mark.parametrize(
+    ("restoring", "more"),
+    [
+        ("false", ""),
+        (
+            "true",
+            ", INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, CREATE VIEW, CREATE ROUTINE,"
+            " ALTER ROUTINE, SET_ANY_DEFINER",
+        ),
+    ],
+)
+def test_backups_read_everything_and_write_only_while_a_restore_brings_data_back(restoring: str, more: str) -> None:
+    said = shell("basics.sh", f'source {FILES}/accounts.sh; backup_sql "it\'s" {restoring}').stdout
+    assert said.splitlines()[:-1] == [
+        r"CREATE USER IF NOT EXISTS 'custos_backup'@'%' IDENTIFIED BY 'it\'s';",
+        r"ALTER USER 'custos_backup'@'%' IDENTIFIED BY 'it\'s' REQUIRE SSL ACCOUNT UNLOCK;",
+        "REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'custos_backup'@'%';",
+        f"GRANT SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES, PROCESS{more} ON *.* TO 'custos_backup'@'%';",
+    ]
+
+
 def test_a_service_gets_its_schema_and_no_other() -> None:
     assert service_sql('custos-logging core_logging core_logging - "it\'s"').splitlines()[:-1] == [
         "CREATE DATABASE IF NOT EXISTS `core_logging` CHARACTER SET utf8mb4;",
