@@ -14,7 +14,6 @@ from bootstrap.clients.s3 import Unreachable
 from bootstrap.context import Context
 from bootstrap.errors import NotYet, Problem
 from bootstrap.inventory import Inventory
-from bootstrap.objectstore import ObjectStore
 from bootstrap.steps import Change, Phase, Step
 from bootstrap.velero import Velero
 
@@ -71,8 +70,7 @@ class TakeBackup(Step):
         settings = velero.settings(context.inventory)
         try:
             store = objectstore.of(context.inventory)
-            kit = f"resources/configmaps/namespaces/{settings.release_namespace}/{settings.own('recovery-kit')}.json"
-            sealed = store.member(self._name, kit)["data"]["certificate"]
+            sealed = store.member(self._name, settings.kit)["data"]["certificate"]
             copied = store.copied(self._name)
         except Unreachable as away:
             context.console.note(f"    not looked at from here: {away.what}")
@@ -101,16 +99,13 @@ class TakeBackup(Step):
         """Bytes that were copied. Raises Problem unless all went well."""
         status = context.kube.get(settings.path("backups", self._name)).get("status", {})
         copies = _copies(context, settings, self._name)
-        copied = sum(_progressed(copy, "bytesDone") for copy in copies if copy["status"].get("phase") == "Completed")
+        copied = velero.progressed(
+            [copy for copy in copies if copy.get("status", {}).get("phase") == "Completed"], "bytesDone"
+        )
         if status["phase"] == "Completed" and copied:
             return copied
-        said = [
-            *status.get("validationErrors", ()),
-            status.get("failureReason", ""),
-            *(copy.get("status", {}).get("message", "") for copy in copies),
-            *_log(context, self._name),
-        ]
-        reasons = [reason for reason in dict.fromkeys(said) if reason] or ["no volume was copied"]
+        said = [*velero.complaints(status, copies), *_log(context, self._name)]
+        reasons = list(dict.fromkeys(said)) or ["no volume was copied"]
         more = [f"… and {len(reasons) - SHOWN} more"] if len(reasons) > SHOWN else []
         raise Problem(
             "\n".join([f"backup {self._name} ended as {status['phase']}:", *reasons[:SHOWN], *more]),
@@ -158,10 +153,6 @@ def _copies(context: Context, settings: Velero, name: str) -> list[Manifest]:
     return context.kube.items(settings.path("podvolumebackups"), labelSelector=f"{velero.OF_BACKUP}={name}")
 
 
-def _progressed(copy: Manifest, what: str) -> int:
-    return int(copy.get("status", {}).get("progress", {}).get(what, 0))
-
-
 def _progress(context: Context, settings: Velero, name: str) -> str:
     """How far it is; empty once it has ended."""
     try:
@@ -174,14 +165,13 @@ def _progress(context: Context, settings: Velero, name: str) -> str:
     copies = _copies(context, settings, name)
     if not copies:
         return f"{phase}, the stores are dumped" if phase == "InProgress" else phase
-    done, total = (sum(_progressed(copy, what) for copy in copies) for what in ("bytesDone", "totalBytes"))
+    done, total = (velero.progressed(copies, what) for what in ("bytesDone", "totalBytes"))
     return f"{phase}, {done:,} of {total:,} bytes copied"
 
 
 def _log(context: Context, name: str) -> list[str]:
     """The errors of Velero's log, which lies in the object store; why not, where it cannot be read."""
     try:
-        store: ObjectStore = objectstore.of(context.inventory)
-        return store.log_errors(name)
+        return objectstore.of(context.inventory).log_errors(name)
     except Problem as problem:
         return [f"its log could not be read from here: {problem.what}"]

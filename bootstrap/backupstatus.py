@@ -44,7 +44,7 @@ def newest(context: Context, now: datetime | None = None) -> str:
         return ""
     if not found or not found.started:
         return "there is no backup yet"
-    return f"newest backup: {found.name}, {_ago((now or datetime.now(UTC)) - found.started)}"
+    return f"newest backup: {found.name}, {velero.age(found.started, now or datetime.now(UTC))} ago"
 
 
 def _age(context: Context, settings: Velero, now: datetime) -> Iterator[tuple[str, str]]:
@@ -66,8 +66,9 @@ def _age(context: Context, settings: Velero, now: datetime) -> Iterator[tuple[st
         return
     due = list(itertools.islice(cron.due(schedule["spec"]["schedule"], now), 2))
     if len(due) == 2 and found.started < due[1]:
+        age = velero.age(found.started, now)
         yield (
-            f"the newest whole backup, {found.name}, was made {_ago(now - found.started)}; two have been due since"
+            f"the newest whole backup, {found.name}, was made {age} ago; two have been due since"
             f" ({schedule['spec']['schedule']}){failed}",
             MAKE,
         )
@@ -76,10 +77,3 @@ def _age(context: Context, settings: Velero, now: datetime) -> Iterator[tuple[st
 def _lasts(pod: Manifest) -> bool:
     """Not those that copy or tidy up, which come and go."""
     return any(owner["kind"] in ("ReplicaSet", "DaemonSet") for owner in pod["metadata"].get("ownerReferences", ()))
-
-
-def _ago(age: timedelta) -> str:
-    minutes = int(age.total_seconds() // 60)
-    if minutes < 120:
-        return f"{minutes} minutes ago"
-    return f"{minutes // 60} hours ago" if minutes < 48 * 60 else f"{minutes // 1440} days ago"

@@ -146,12 +146,15 @@ class ObjectStore:
         except _BROKEN as error:
             raise Damaged(f"the log of backup {name} is damaged: {error}", "see the log of Velero's server") from error
 
-    def whole(self, backup: Backup) -> bool:
-        """Whether all that Velero wrote about a good backup can be read, and volumes were copied."""
+    def whole(self, backup: Backup) -> int:
+        """Bytes of volumes that a good backup copied; 0 where not all that Velero wrote about it can be read."""
         try:
-            return backup.good and self._member(backup.name, "") is None and self._copied(backup.name) > 0
+            if not backup.good:
+                return 0
+            self._member(backup.name, "")
+            return self._copied(backup.name)
         except Damaged:
-            return False
+            return 0
 
     def _backup(self, name: str) -> Backup:
         data = self._bucket.read(self._key(name, "velero-backup.json"))

@@ -10,7 +10,7 @@ from bootstrap import chart, objectstore, sealing, velero
 from bootstrap.clients.kube import Manifest
 from bootstrap.context import Context
 from bootstrap.errors import NotYet, Problem
-from bootstrap.objectstore import Backup
+from bootstrap.objectstore import Backup, ObjectStore
 from bootstrap.sealing import Kit
 
 
@@ -21,18 +21,21 @@ class Recovery:
         self._context, self._asked = context, name
 
     @functools.cached_property
+    def store(self) -> ObjectStore:
+        """Where it lies."""
+        return objectstore.of(self._context.inventory)
+
+    @functools.cached_property
     def backup(self) -> Backup:
         """What the store says of it."""
-        return objectstore.of(self._context.inventory).named(self._asked)
+        return self.store.named(self._asked)
 
     @functools.cached_property
     def kit(self) -> Kit:
         """Its recovery kit, opened."""
-        inventory, settings = self._context.inventory, velero.settings(self._context.inventory)
+        inventory = self._context.inventory
         assert inventory.backups
-        name = settings.own("recovery-kit")
-        path = f"resources/configmaps/namespaces/{settings.release_namespace}/{name}.json"
-        found = objectstore.of(inventory).member(self.backup.name, path).get("data", {})
+        found = self.store.member(self.backup.name, velero.settings(inventory).kit).get("data", {})
         return sealing.open_kit(
             str(found.get("kit.pem", "")),
             str(found.get("certificate", "")),
@@ -48,7 +51,7 @@ class Recovery:
                 f"backup {backup.name} is {backup.state}",
                 "take one that is Completed: `latest` is the newest of them",
             )
-        copied = objectstore.of(context.inventory).copied(backup.name)
+        copied = self.store.copied(backup.name)
         if (kit.release, kit.namespace) != (platform.release, platform.namespace):
             raise Problem(
                 f"backup {backup.name} is of release {kit.release} in namespace {kit.namespace}; the inventory names"
@@ -61,9 +64,7 @@ class Recovery:
     def age(self) -> str:
         """How old the data is by now, as people say it."""
         assert self.backup.started
-        seconds = int((datetime.now(UTC) - self.backup.started).total_seconds())
-        hours, minutes = divmod(seconds // 60, 60)
-        return f"{hours // 24} d {hours % 24} h" if hours >= 48 else f"{hours} h {minutes} min"
+        return velero.age(self.backup.started, datetime.now(UTC))
 
     def secrets(self, context: Context) -> list[Manifest]:
         """The kit's Secrets, as they are made in the release's namespace."""
@@ -85,13 +86,13 @@ def listed(context: Context) -> list[Listed]:
     store = objectstore.of(context.inventory)
     rows = []
     for backup in store.backups():
-        usable, state = store.whole(backup), backup.state
-        if usable:
-            state = f"whole, {store.copied(backup.name):,} bytes"
+        copied, state = store.whole(backup), backup.state
+        if copied:
+            state = f"whole, {copied:,} bytes"
         elif backup.good:
             state = "damaged: what Velero wrote about it cannot be read to its end, or no volume was copied"
         made = f"{backup.started:%Y-%m-%d %H:%M:%S} UTC" if backup.started else ""
-        rows.append(Listed(backup.name, made, state, usable))
+        rows.append(Listed(backup.name, made, state, copied > 0))
     return rows
 
 

@@ -22,6 +22,8 @@ from bootstrap.objects import ApplyObjects
 from bootstrap.phases.platform import InstallRelease, PodsReady, before_release
 from bootstrap.recovery import Recovery
 from bootstrap.steps import Change, CheckOnly, Phase, Step
+from bootstrap.velero import Velero
+from bootstrap.workloads import is_ready
 
 # Container of the backup's pod -> the shell of the script that brings its dump back.
 LOADERS = {"mysql": "bash", "postgresql": "bash", "consul": "sh"}
@@ -102,38 +104,33 @@ class Secrets(Step):
 
     def check(self, context: Context) -> Sequence[Change]:
         """Those that are not there. Raises Problem where one is there with another content."""
-        changes = []
-        for secret in self._secrets(context):
-            live = self._live(context, secret)
-            name = secret["metadata"]["name"]
-            if live is None:
-                changes.append(Change("cluster", f"make Secret {name}"))
-            elif live.get("data", {}) != secret["data"]:
-                raise Problem(
-                    f"Secret {name} is in namespace {secret['metadata']['namespace']} already, with another content"
-                    " than in the backup",
-                    "this is not the empty cluster that a restore needs: delete the Secret if it is a leftover",
-                )
-        return changes
+        return [Change("cluster", f"make Secret {secret['metadata']['name']}") for secret in self._missing(context)]
 
     def change(self, context: Context) -> Sequence[Change]:
         """Make them."""
-        changes = self.check(context)
-        for secret in self._secrets(context):
-            if self._live(context, secret) is None:
-                context.kube.create(context.kube.path(secret).rpartition("/")[0], secret)
+        changes = []
+        for secret in self._missing(context):
+            context.kube.create(context.kube.path(secret).rpartition("/")[0], secret)
+            changes.append(Change("cluster", f"made Secret {secret['metadata']['name']}"))
         return changes
 
-    def _secrets(self, context: Context) -> list[Manifest]:
-        platform = context.inventory.platform
-        ours = {f"{platform.release}-{name}" for name in NOT_FROM_THE_KIT}
-        return [secret for secret in self._recovery.secrets(context) if secret["metadata"]["name"] not in ours]
-
-    def _live(self, context: Context, secret: Manifest) -> Manifest | None:
-        try:
-            return context.kube.get(context.kube.path(secret))
-        except NotYet:
-            return None
+    def _missing(self, context: Context) -> list[Manifest]:
+        settings = velero.settings(context.inventory)
+        ours = {settings.own(name) for name in NOT_FROM_THE_KIT}
+        missing = []
+        for secret in self._recovery.secrets(context):
+            name, namespace = secret["metadata"]["name"], secret["metadata"]["namespace"]
+            if name in ours:
+                continue
+            live = _live(context, context.kube.path(secret))
+            if live is None:
+                missing.append(secret)
+            elif live.get("data", {}) != secret["data"]:
+                raise Problem(
+                    f"Secret {name} is in namespace {namespace} already, with another content than in the backup",
+                    "this is not the empty cluster that a restore needs: delete the Secret if it is a leftover",
+                )
+        return missing
 
 
 class BringVolume(Step):
@@ -143,35 +140,33 @@ class BringVolume(Step):
         """Nothing to do where the pod is there with whole dumps."""
         if _runs(context) and _run(context, "kit", _VERIFY)[0] == 0:
             return ()
-        return [Change("cluster", f"bring back the volume of backup {context.restoring}")]
+        return [self._work(context)]
 
     def change(self, context: Context) -> Sequence[Change]:
         """Have Velero restore pod, claim and volume; what a run that was cut off left of them goes first."""
-        changes = self.check(context)
         settings = velero.settings(context.inventory)
-        namespace = settings.namespace
+        known, namespace = settings.path("backups", context.restoring), settings.namespace
         _remove_leftovers(context)
         context.wait(
             f"Velero to know backup {context.restoring}",
             SYNC_SECONDS,
-            lambda: _absence(context, _velero(context, "backups", context.restoring)),
+            lambda: "" if _live(context, known) else "it is not there yet",
             lambda: f"see `kubectl --namespace {namespace} describe backupstoragelocation default`",
         )
         name = f"{context.restoring}-{datetime.now(UTC):%Y%m%d%H%M%S}"
-        context.kube.create(_velero(context, "restores"), _restore(context, name))
+        context.kube.create(settings.path("restores"), _restore(context, name))
         context.wait(
             "Velero to bring back the volume",
             settings.copy,
-            functools.partial(_progress, context, name),
+            functools.partial(_progress, context, settings, name),
             lambda: f"see `kubectl --namespace {namespace} logs deployment/velero`",
         )
-        _judge(context, name)
-        return changes
+        _judge(context, settings, name)
+        return [self._work(context)]
 
     def verify(self, context: Context) -> None:
         """The pod runs, and its dumps are what their list says."""
-        platform = context.inventory.platform
-        pod = f"{platform.release}-backup-0"
+        platform, pod = context.inventory.platform, velero.settings(context.inventory).pod
         context.wait(
             f"pod {pod}",
             platform.timeout,
@@ -181,6 +176,9 @@ class BringVolume(Step):
         code, said = _run(context, "kit", _VERIFY)
         if code:
             raise Problem(f"backup {context.restoring}: {said.strip()}", "restore an older backup")
+
+    def _work(self, context: Context) -> Change:
+        return Change("cluster", f"bring back the volume of backup {context.restoring}")
 
 
 class Load(Step):
@@ -205,7 +203,7 @@ class Load(Step):
         return changes
 
     def _stores(self, context: Context) -> list[str]:
-        pod = _pod(context)
+        pod = _live(context, _pod_path(context))
         containers = {container["name"] for container in pod["spec"]["containers"]} if pod else set(LOADERS)
         return [store for store in LOADERS if store in containers]
 
@@ -220,44 +218,41 @@ class EndOfRestore(Step):
     def change(self, context: Context) -> Sequence[Change]:
         """Let the phases that follow install the whole platform."""
         # Velero's server alone can take its Restores away: what stays would hold up the end of its namespace one day.
-        for item in context.kube.items(_velero(context, "restores")):
+        settings = velero.settings(context.inventory)
+        for item in context.kube.items(settings.path("restores")):
             if item["spec"].get("backupName") == context.restoring:
-                context.kube.delete(_velero(context, "restores", item["metadata"]["name"]))
+                context.kube.delete(settings.path("restores", item["metadata"]["name"]))
         context.restoring, context.restored = "", context.restoring
         return self.check(context)
 
 
-def _velero(context: Context, plural: str, name: str = "") -> str:
-    """The API path of Velero's objects of a kind, or of one of them."""
-    return velero.settings(context.inventory).path(plural, name)
-
-
 def _pod_path(context: Context, plural: str = "pods", prefix: str = "") -> str:
-    platform = context.inventory.platform
-    return f"/api/v1/namespaces/{platform.namespace}/{plural}/{prefix}{platform.release}-backup-0"
+    settings = velero.settings(context.inventory)
+    return f"/api/v1/namespaces/{settings.release_namespace}/{plural}/{prefix}{settings.pod}"
 
 
-def _pod(context: Context) -> Manifest | None:
+def _live(context: Context, path: str) -> Manifest | None:
+    """The object at the API `path`, None where there is none."""
     try:
-        return context.kube.get(_pod_path(context))
+        return context.kube.get(path)
     except NotYet:
         return None
 
 
 def _runs(context: Context) -> bool:
-    status = (_pod(context) or {}).get("status", {})
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", ()))
+    pod = _live(context, _pod_path(context))
+    return pod is not None and is_ready(pod)
 
 
 def _run(context: Context, container: str, command: Sequence[str]) -> tuple[int, str]:
     """Run a program in the backup's pod; its exit code and what it said."""
-    platform = context.inventory.platform
+    settings = velero.settings(context.inventory)
     started = time.monotonic()
 
     def working() -> None:
         context.console.progress(f"{' '.join(command)} ({time.monotonic() - started:.0f} s)")
 
-    return execute(context.kube.client, platform.namespace, f"{platform.release}-backup-0", container, command, working)
+    return execute(context.kube.client, settings.release_namespace, settings.pod, container, command, working)
 
 
 def _remove_leftovers(context: Context) -> None:
@@ -268,17 +263,9 @@ def _remove_leftovers(context: Context) -> None:
     context.wait(
         "leftovers of an earlier restore to go",
         300,
-        lambda: ", ".join(path for path in gone if not _absence(context, path)),
+        lambda: ", ".join(path for path in gone if _live(context, path)),
         lambda: "see `kubectl describe` of what it names",
     )
-
-
-def _absence(context: Context, path: str) -> str:
-    try:
-        context.kube.get(path)
-    except NotYet:
-        return "it is not there yet"
-    return ""
 
 
 def _restore(context: Context, name: str) -> dict[str, Any]:
@@ -295,29 +282,27 @@ def _restore(context: Context, name: str) -> dict[str, Any]:
     }
 
 
-def _copies(context: Context, name: str) -> list[Manifest]:
-    return context.kube.items(_velero(context, "podvolumerestores"), labelSelector=f"velero.io/restore-name={name}")
+def _copies(context: Context, settings: Velero, name: str) -> list[Manifest]:
+    return context.kube.items(settings.path("podvolumerestores"), labelSelector=f"velero.io/restore-name={name}")
 
 
-def _progress(context: Context, name: str) -> str:
+def _progress(context: Context, settings: Velero, name: str) -> str:
     """How far Velero is; empty once it has ended."""
-    phase = context.kube.get(_velero(context, "restores", name)).get("status", {}).get("phase", "New")
+    phase = context.kube.get(settings.path("restores", name)).get("status", {}).get("phase", "New")
     if phase in velero.ENDED:
         return ""
-    done = sum(copy.get("status", {}).get("progress", {}).get("bytesDone", 0) for copy in _copies(context, name))
+    done = velero.progressed(_copies(context, settings, name), "bytesDone")
     return f"restore {name} is {phase}, {done:,} bytes copied"
 
 
-def _judge(context: Context, name: str) -> None:
+def _judge(context: Context, settings: Velero, name: str) -> None:
     """Raises Problem unless the volume was brought back, with something in it."""
-    status = context.kube.get(_velero(context, "restores", name)).get("status", {})
-    copies = _copies(context, name)
-    done = sum(copy.get("status", {}).get("progress", {}).get("bytesDone", 0) for copy in copies)
-    said = [copy["status"]["message"] for copy in copies if copy.get("status", {}).get("message")]
+    status = context.kube.get(settings.path("restores", name)).get("status", {})
+    copies = _copies(context, settings, name)
+    done = velero.progressed(copies, "bytesDone")
     if status["phase"] == "Completed" and done:
         return
-    reasons = [*status.get("validationErrors", ()), status.get("failureReason", ""), *said]
-    shown = "; ".join(reason for reason in reasons if reason) or f"{done} bytes were copied"
+    shown = "; ".join(velero.complaints(status, copies)) or f"{done} bytes were copied"
     raise Problem(
         f"Velero's restore {name} ended as {status['phase']}: {shown}",
         "run the same command again; where the backup is damaged, name an older one",

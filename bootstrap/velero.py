@@ -61,6 +61,16 @@ class Velero:
         """The name of the Secret with the object store's login, in the release's namespace."""
         return self.existing_secret or self.own("object-store")
 
+    @property
+    def pod(self) -> str:
+        """The name of the pod that holds the dumps, in the release's namespace."""
+        return f"{self.own('backup')}-0"
+
+    @property
+    def kit(self) -> str:
+        """Where the recovery kit lies within a backup's archive."""
+        return f"resources/configmaps/namespaces/{self.release_namespace}/{self.own('recovery-kit')}.json"
+
     def path(self, plural: str, name: str = "") -> str:
         """The API path of Velero's objects of a kind, or of one of them."""
         return f"/apis/velero.io/v1/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")
@@ -129,6 +139,29 @@ def known(kube: Kube, velero: Velero) -> list[Known]:
         for backup in found
     ]
     return sorted(backups, key=lambda backup: backup.started or datetime.min.replace(tzinfo=UTC), reverse=True)
+
+
+def progressed(copies: Sequence[Manifest], what: str) -> int:
+    """The sum of `bytesDone` or `totalBytes` over PodVolumeBackups or PodVolumeRestores."""
+    return sum(int(copy.get("status", {}).get("progress", {}).get(what, 0)) for copy in copies)
+
+
+def complaints(status: Manifest, copies: Sequence[Manifest]) -> list[str]:
+    """What a Backup or Restore, and its copies of volumes, say went wrong; each once."""
+    said = [
+        *status.get("validationErrors", ()),
+        status.get("failureReason", ""),
+        *(copy.get("status", {}).get("message", "") for copy in copies),
+    ]
+    return [reason for reason in dict.fromkeys(said) if reason]
+
+
+def age(since: datetime, now: datetime) -> str:
+    """How long ago that was, as people say it: 25 minutes, 7 hours, 3 days."""
+    minutes = int((now - since).total_seconds() // 60)
+    if minutes < 120:
+        return f"{minutes} minutes"
+    return f"{minutes // 60} hours" if minutes < 48 * 60 else f"{minutes // 1440} days"
 
 
 def newest(backups: Sequence[Known], velero: Velero) -> Known | None:

@@ -111,7 +111,13 @@ def _is_well(pod: Manifest) -> bool:
     status = pod.get("status", {})
     if status.get("phase") == "Succeeded" or "deletionTimestamp" in pod["metadata"]:
         return True
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions", ()))
+    return is_ready(pod)
+
+
+def is_ready(pod: Manifest) -> bool:
+    """Whether the pod's condition Ready is true."""
+    conditions = pod.get("status", {}).get("conditions", ())
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
 def _trouble(kube: Kube, pod: Manifest) -> Trouble:

@@ -229,8 +229,7 @@ def kit_trouble(kube: Kube, settings: Velero) -> str:
 
 def kit_remedy(settings: Velero) -> str:
     """What to do about it."""
-    pod = f"{settings.own('backup')}-0"
-    log = f"kubectl --namespace {settings.release_namespace} logs {pod} --container kit"
+    log = f"kubectl --namespace {settings.release_namespace} logs {settings.pod} --container kit"
     return f"`apply` makes the Secret; what keeps the kit from being made says `{log}`"
 
 

@@ -6,7 +6,6 @@ import gzip
 import io
 import json
 import os
-import socket
 import subprocess
 import tarfile
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import tools
+from tests.ports import answers, free_port
 
 BUCKET = "trial"
 START_SECONDS = 60
@@ -44,9 +44,7 @@ def s3_server(folder: Path) -> Iterator[Server]:
     """Run the lab's object store over `folder`, with one bucket, and end it."""
     bucket = folder / "data" / BUCKET
     bucket.mkdir(parents=True)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
+    port = free_port()
     # It keeps nothing in mind: tests put files into its folder themselves.
     options = ["--dir-cache-time", "0s", "--addr", f"127.0.0.1:{port}"]
     command = [str(tools.ensure("objectstore")), "serve", "s3", *options, str(bucket.parent)]
@@ -63,9 +61,8 @@ def s3_server(folder: Path) -> Iterator[Server]:
 def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
-        with socket.socket() as tried:
-            if tried.connect_ex(("127.0.0.1", port)) == 0:
-                return
+        if answers(port):
+            return
         time.sleep(0.1)
     raise RuntimeError(f"no object store within {START_SECONDS} s: {log.read_text()[-2000:]}")
 

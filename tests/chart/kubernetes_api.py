@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import secrets
-import socket
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import kubernetes
 import urllib3
 
 import tools
+from tests.ports import free_port
 
 START_SECONDS = 120
 PAUSE_SECONDS = 0.2
@@ -41,17 +43,10 @@ class ApiServer:
         return kubernetes.client.ApiClient(configuration)
 
 
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
-
-
 @contextmanager
 def api_server(folder: Path) -> Iterator[ApiServer]:
     """Run an API server that keeps its data in `folder`, and end it."""
-    etcd, peer, api = _free_port(), _free_port(), _free_port()
+    etcd, peer, api = free_port(), free_port(), free_port()
     token = secrets.token_hex(16)
     (folder / "tokens.csv").write_text(f"{token},admin,admin,system:masters\n")
     subprocess.run(["openssl", "genrsa", "-out", str(folder / "accounts.key"), "2048"], check=True, capture_output=True)
@@ -108,3 +103,14 @@ def _wait(server: ApiServer, processes: list[subprocess.Popen[bytes]], log: Path
             reason = str(error)
         time.sleep(PAUSE_SECONDS)
     raise RuntimeError(f"no Kubernetes API within {START_SECONDS} s ({reason}): {log.read_text()[-2000:]}")
+
+
+def account(server: ApiServer, core: Any, namespace: str, name: str, folder: Path) -> Path:
+    """What a pod with this ServiceAccount finds at the usual path."""
+    ask = kubernetes.client.AuthenticationV1TokenRequest(
+        spec=kubernetes.client.V1TokenRequestSpec(audiences=["https://tests"])
+    )
+    folder.mkdir()
+    (folder / "token").write_text(core.create_namespaced_service_account_token(name, namespace, ask).status.token)
+    shutil.copy(server.authority, folder / "ca.crt")
+    return folder

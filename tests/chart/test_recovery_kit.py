@@ -21,8 +21,7 @@ import pytest
 
 from tests.chart.conftest import CASES, PROJECT, Case
 from tests.chart.helm import Object, kind
-from tests.chart.kubernetes_api import ApiServer
-from tests.chart.test_secrets import account
+from tests.chart.kubernetes_api import ApiServer, account
 
 FILES = PROJECT / "generator/blueprint/files"
 FILES_OF = ("mysql.sql", "postgresql.sql", "consul.snap")

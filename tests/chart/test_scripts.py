@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.chart.conftest import PROJECT
+from tests.ports import free_port
 
 WAIT = PROJECT / "generator/blueprint/charts/custos/files/wait.py"
 VERIFY = PROJECT / "generator/blueprint/files/verify.py"
@@ -49,13 +49,6 @@ def serving(answer: Answer, port: int = 0) -> Iterator[int]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
 
 
 def load(path: Path) -> ModuleType:

@@ -22,7 +22,7 @@ import pytest
 
 from tests.chart.conftest import PROJECT
 from tests.chart.helm import NAMESPACE, Object, find, kind
-from tests.chart.kubernetes_api import ApiServer
+from tests.chart.kubernetes_api import ApiServer, account
 from tools.cache import cache_root
 
 SCRIPT = PROJECT / "generator/blueprint/files/make_secrets.py"
@@ -85,17 +85,6 @@ def load_script(name: str = "make_secrets") -> ModuleType:
     sys.modules[name] = module  # where the other script looks for it
     spec.loader.exec_module(module)
     return module
-
-
-def account(server: ApiServer, core: Any, namespace: str, name: str, folder: Path) -> Path:
-    """What a pod with this ServiceAccount finds at the usual path."""
-    ask = kubernetes.client.AuthenticationV1TokenRequest(
-        spec=kubernetes.client.V1TokenRequestSpec(audiences=["https://tests"])
-    )
-    folder.mkdir()
-    (folder / "token").write_text(core.create_namespaced_service_account_token(name, namespace, ask).status.token)
-    shutil.copy(server.authority, folder / "ca.crt")
-    return folder
 
 
 @pytest.fixture

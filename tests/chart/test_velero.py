@@ -19,8 +19,7 @@ import pytest
 from generator.render import chart_files
 from tests.chart.conftest import BACKUPS, PROJECT, Case
 from tests.chart.helm import NAMESPACE, Object, containers, find, kind, name, of_namespace
-from tests.chart.kubernetes_api import ApiServer
-from tests.chart.test_secrets import account
+from tests.chart.kubernetes_api import ApiServer, account
 
 VELERO = "velero"
 LABELS = {

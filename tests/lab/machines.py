@@ -10,9 +10,9 @@ from tests.lab.cluster import run
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def lab(*arguments: str) -> str:
+def lab(*arguments: str, seconds: float = 300) -> str:
     """`python -m lab …`, from the checkout; its output. Raises CommandFailed with what it said."""
-    return run([sys.executable, "-m", "lab", *arguments], cwd=PROJECT)
+    return run([sys.executable, "-m", "lab", *arguments], cwd=PROJECT, seconds=seconds)
 
 
 def on_machine(machine: str, script: str) -> str:

@@ -21,23 +21,12 @@ from bootstrap.context import Context
 from bootstrap.inventory import Inventory
 from bootstrap.journal import NoJournal
 from generator.catalogue import load_catalogue
-from tests.lab.cluster import Cluster, CommandFailed, run
+from tests.lab.cluster import Cluster, CommandFailed
 from tests.lab.conftest import ROOT
+from tests.lab.machines import lab
+from tests.lab.operating import INVENTORY, bootstrap
 
-INVENTORY = "inventories/lab.yaml"
-LAB = [sys.executable, "-m", "lab"]
-
-
-def bootstrap(*arguments: str, seconds: float = 900) -> subprocess.CompletedProcess[str]:
-    """`python -m bootstrap`, as an operator types it."""
-    return subprocess.run(
-        [sys.executable, "-m", "bootstrap", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
+STORE = "/var/lib/object-store"  # on its machine
 
 
 def opened(inventory: Inventory, name: str) -> recovery.Recovery:
@@ -85,7 +74,7 @@ def test_the_recovery_key_opens_every_secret(backup: str, cluster: Cluster, inve
 def test_no_secret_lies_open_in_the_object_store(backup: str, cluster: Cluster, inventory: Inventory) -> None:
     coded = cluster.secret(f"{inventory.platform.release}-mysql-admin", inventory.platform.namespace)["root-password"]
     looked = subprocess.run(
-        [*LAB, "ssh", "store", "sudo", "grep", "-rlaF", "-f", "/dev/stdin", "/var/lib/object-store"],
+        [sys.executable, "-m", "lab", *("ssh", "store", "sudo", "grep", "-rlaF", "-f", "/dev/stdin"), STORE],
         input=f"{coded}\n{base64.b64decode(coded).decode()}\n",
         cwd=ROOT,
         capture_output=True,
@@ -112,14 +101,14 @@ def test_a_restore_over_a_running_platform_is_refused(backup: str) -> None:
 
 @pytest.mark.drill  # a minute and a half, of which the store's machine is off
 def test_a_backup_without_its_object_store_says_so_and_spoils_none(backup: str, inventory: Inventory) -> None:
-    run([*LAB, "power-off", "store"])
+    lab("power-off", "store")
     try:
         done = bootstrap("backup", INVENTORY, "--name", "custos-test-without-store")
         said = done.stdout + done.stderr
         assert done.returncode == 1, said
         assert "10.231.0.41" in said or "BackupStorageLocation" in said, said
     finally:
-        run([*LAB, "power-on", "store"])
+        lab("power-on", "store")
     assert opened(inventory, backup).backup.good
 
 

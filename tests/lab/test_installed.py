@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 from bootstrap.inventory import Inventory
 from tests.lab.cluster import Cluster, is_ready
-from tests.lab.conftest import ROOT
+from tests.lab.operating import INVENTORY, bootstrap
 
 
 def test_every_pod_is_ready(cluster: Cluster) -> None:
@@ -24,15 +21,8 @@ def test_helm_test_is_green(cluster: Cluster, inventory: Inventory) -> None:
 
 
 def test_a_second_apply_changes_nothing_and_says_so() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "bootstrap", "plan", "inventories/lab.yaml"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    said = done.stdout + done.stderr  # progress goes to standard error
+    done = bootstrap("plan", INVENTORY)
+    said = done.stdout + done.stderr
     assert done.returncode == 0, said
     assert "nothing to change" in said
 

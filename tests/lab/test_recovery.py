@@ -13,11 +13,12 @@ import pytest
 
 from bootstrap import paths
 from bootstrap.inventory import Inventory
-from tests.lab.cluster import Cluster, run
+from tests.lab.cluster import Cluster
 from tests.lab.conftest import ROOT
+from tests.lab.machines import lab
+from tests.lab.operating import INVENTORY, bootstrap
 from tests.lab.stores.base import name_of
 from tests.lab.stores.mysql import SCHEMA, Mysql
-from tests.lab.test_backup import INVENTORY, LAB, bootstrap
 
 pytestmark = pytest.mark.drill
 RESULT = ROOT / "docs/results/recovery/report.json"
@@ -28,9 +29,7 @@ RESTORE_SECONDS = 5400
 
 def sql(store: Mysql, query: str) -> str:
     """What the primary answers."""
-    client = ("mysql", "--defaults-file=/var/run/mysqld/agent/local.cnf", "--batch", "--skip-column-names")
-    primary = name_of(store.leader())
-    return store.kubectl("exec", primary, "-c", "mysql", "--", *client, f"--execute={query}").strip()
+    return store.sql(name_of(store.leader()), query)
 
 
 def mysql_of(cluster: Cluster, inventory: Inventory) -> Mysql:
@@ -72,9 +71,9 @@ def test_everything_comes_back_on_new_machines(cluster: Cluster, inventory: Inve
 
     lost = time.time()
     for machine in inventory.machines:
-        run([*LAB, "destroy", machine.name], cwd=ROOT)
+        lab("destroy", machine.name)
     lose_the_operators_computer(inventory)
-    run([*LAB, "up"], seconds=1200, cwd=ROOT)
+    lab("up", seconds=1200)
     ready = time.time()
     done = bootstrap("restore", name, INVENTORY, seconds=RESTORE_SECONDS)
     print(done.stdout, done.stderr, sep="\n")

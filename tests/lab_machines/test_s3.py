@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import io
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from lab import access, description, disks, s3
 from lab.description import Lab
 from lab.errors import LabError
 from tests.lab_machines.conftest import DESCRIPTION, ROOT, Command
+from tests.ports import answers, free_port
 from tools import ensure
 
 BUCKET = "custos-backups"
@@ -119,18 +119,12 @@ def test_its_unit_is_enabled_and_starts_the_program_that_is_there(installed: tup
     assert "{" not in unit.read_text()
 
 
-def answers(port: int) -> bool:
-    with socket.socket() as attempt:
-        return attempt.connect_ex(("127.0.0.1", port)) == 0
-
-
 @pytest.fixture
 def served(tmp_path: Path, state: Path) -> Iterator[str]:
     """host:port of the real server on this computer."""
     folder = tmp_path / "buckets"
     (folder / BUCKET).mkdir(parents=True)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     name, _, value = s3.environment(state).partition("=")
     # Quoted as systemd.exec(5) reads it: the outer quotes are not part of the value.
     environment = {**os.environ, name: value.strip("'")}

@@ -51,13 +51,13 @@ class Mysql(Store):
 
     def _rows(self, pod: str) -> dict[str, str]:
         """The checksum of each table that is not MySQL's own, as this member has it."""
-        tables = self._sql(pod, TABLES).splitlines()
+        tables = self.sql(pod, TABLES).splitlines()
         if not tables:
             return {}
-        answer = self._sql(pod, f"CHECKSUM TABLE {', '.join(tables)}")
+        answer = self.sql(pod, f"CHECKSUM TABLE {', '.join(tables)}")
         return dict(line.split("\t", 1) for line in answer.splitlines())
 
-    def _sql(self, pod: str, query: str) -> str:
+    def sql(self, pod: str, query: str) -> str:
         """What the pod's own mysqld answers, asked with the agent's account."""
         client = ("mysql", "--defaults-file=/var/run/mysqld/agent/local.cnf", "--batch", "--skip-column-names")
         return self.kubectl("exec", pod, "-c", self.container, "--", *client, f"--execute={query}").strip()
