@@ -81,6 +81,12 @@ class TakeBackup(Step):
 
     def _refuse(self, context: Context, settings: Velero) -> None:
         """Raises Problem where a backup cannot begin now."""
+        if settings.read_only:
+            raise Problem(
+                "this platform takes no backups: velero.objectStore.accessMode is ReadOnly",
+                "back up the platform whose place that is; or give this one a place of its own (bucket or prefix) and"
+                " ReadWrite",
+            )
         found = velero.known(context.kube, settings)
         if any(backup.name == self._name for backup in found):
             raise Problem(f"there is a backup {self._name} already", "choose another name, or leave --name out")

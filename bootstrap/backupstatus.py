@@ -30,7 +30,8 @@ def wrong(context: Context, now: datetime | None = None) -> Iterator[tuple[str, 
         yield missing, velero.location_remedy(settings)
     if missing := kit_trouble(kube, settings):
         yield missing, kit_remedy(settings)
-    yield from _age(context, settings, now or datetime.now(UTC))
+    if not settings.read_only:
+        yield from _age(context, settings, now or datetime.now(UTC))
 
 
 def newest(context: Context, now: datetime | None = None) -> str:
@@ -38,6 +39,8 @@ def newest(context: Context, now: datetime | None = None) -> str:
     if not context.inventory.backups:
         return ""
     settings = velero.settings(context.inventory)
+    if settings.read_only:
+        return "it takes no backups: velero.objectStore.accessMode is ReadOnly"
     try:
         found = velero.newest(velero.known(context.kube, settings), settings)
     except NotYet:

@@ -16,8 +16,6 @@ from generator.errors import UsageError
 from generator.loading import load_mapping
 from generator.render import read_chart, render
 
-_RESTORING = ", restoring "  # in the words of the release's revision
-
 
 @dataclass(frozen=True)
 class RenderedChart:
@@ -26,18 +24,11 @@ class RenderedChart:
     folder: Path
     digest: str
     images: str = ""  # lab or registry; nothing where the inventory leaves no choice
-    restoring: str = ""  # the backup that is brought back
 
     @property
     def description(self) -> str:
         """What the release is to say about its revision."""
-        restoring = f"{_RESTORING}{self.restoring}" if self.restoring else ""
-        return f"custos-platform chart {self.digest}{restoring}{images.note(self.images)}"
-
-
-def restoring(description: str) -> str:
-    """The backup that is brought back into a release, by its description; empty where none is."""
-    return description.partition(_RESTORING)[2].partition(",")[0]
+        return f"custos-platform chart {self.digest}{images.note(self.images)}"
 
 
 def rendered(context: Context) -> RenderedChart:
@@ -52,13 +43,13 @@ def rendered(context: Context) -> RenderedChart:
         if taken == "registry":
             data = _without(data, platform.lab_only)
         if context.restoring:
-            data = {**data, "global": {**data.get("global", {}), "restoring": True}}
+            data = {**data, "global": {**(data.get("global") or {}), "restoring": True}}
         file.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
     try:
         folder = render(file, context.state / "chart").chart
     except UsageError as error:
         raise Problem(str(error), f"move {context.state / 'chart'} away and run again") from error
-    return RenderedChart(folder, _digest(folder), taken, context.restoring)
+    return RenderedChart(folder, _digest(folder), taken)
 
 
 def values(context: Context) -> dict[str, Any]:

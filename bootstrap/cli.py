@@ -161,7 +161,8 @@ def backups(inventory: InventoryFile, as_json: AsJson = False, verbose: Verbose 
         found = recovery.listed(context)
         if as_json:
             print(json.dumps([asdict(each) for each in found], indent=2))
-        context.console.table(("backup", "made", "state"), [(each.name, each.made, each.state) for each in found])
+        rows = [(each.name, each.made, each.kept_until, each.state) for each in found]
+        context.console.table(("backup", "made", "kept until", "state"), rows)
         raise typer.Exit(FINE if any(each.usable for each in found) else WRONG)
 
 

@@ -35,7 +35,6 @@ class Context:
     images: str = "auto"
     left: Unfinished | None = None  # the run before this one, if it was cut off
     restoring: str = ""  # the backup that `restore` brings back: until that is done, the platform's stores run empty
-    restored: str = ""  # the backup whose data this run has brought back
 
     @property
     def state(self) -> Path:

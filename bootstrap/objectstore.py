@@ -25,6 +25,7 @@ from bootstrap.velero import Velero, moment, settings
 
 # What a damaged archive raises while it is read.
 _BROKEN = (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, KeyError, TypeError, AttributeError)
+LATEST = "latest"  # in place of a name
 _OLDEST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -56,6 +57,20 @@ class Backup:
         return f"damaged: {self.damaged}" if self.damaged else self.phase or "unknown"
 
 
+@dataclass(frozen=True)
+class Look:
+    """A backup, read to its end: its `flaw`, or the bytes of its volumes and the certificate of its kit."""
+
+    flaw: str
+    copied: int = 0
+    sealed_for: str = ""
+
+    @property
+    def state(self) -> str:
+        """For people."""
+        return self.flaw or f"whole, {self.copied:,} bytes"
+
+
 def of(inventory: Inventory) -> ObjectStore:
     """The store of the inventory's backups. Raises Problem where it has none, or its login cannot be read."""
     if not inventory.backups:
@@ -74,6 +89,7 @@ class ObjectStore:
         self._prefix = f"{velero.prefix}/" if velero.prefix else ""
         place = Place(velero.url, velero.bucket, velero.region, velero.authority)
         self._bucket = Bucket(place, credentials, timeout)
+        self._looked: dict[str, Look] = {}
 
     @property
     def where(self) -> str:
@@ -98,25 +114,28 @@ class ObjectStore:
             )
         return sorted(found_backups, key=lambda backup: (backup.started or _OLDEST, backup.name), reverse=True)
 
-    def named(self, name: str) -> Backup:
-        """The backup of that name; `latest` is the newest of this release that is good. Raises Problem."""
+    def newest(self) -> tuple[Backup, list[Backup]]:
+        """The newest backup of this release that is whole, and newer ones, which are not. Raises Problem."""
         found = self.backups()
-        if name == "latest":
-            mine = [backup for backup in found if backup.schedule == self._velero.schedule]
-            for backup in mine:
-                if backup.good:
-                    return backup
-            there = "; ".join(f"{backup.name} ({backup.state})" for backup in (mine or found)[:5])
-            raise Problem(
-                f"{self.where} has no good backup of release {self._velero.release}; there are {there}",
-                "name one of them, if nothing better is to be had; its log says what it lacks",
-            )
+        mine = [backup for backup in found if backup.schedule == self._velero.schedule]
+        for number, backup in enumerate(mine):
+            if not self.look(backup).flaw:
+                return backup, mine[:number]
+        there = "; ".join(f"{backup.name} ({self.look(backup).state})" for backup in (mine or found)[:5])
+        raise Problem(
+            f"{self.where} has no whole backup of release {self._velero.release}; there are {there}",
+            "name one of them, if nothing better is to be had; its log says what it lacks",
+        )
+
+    def named(self, name: str) -> Backup:
+        """The backup of that name. Raises Problem where there is none."""
+        found = self.backups()
         for backup in found:
             if backup.name == name:
                 return backup
         raise Problem(
             f"{self.where} has no backup {name}; there are {', '.join(backup.name for backup in found[:10])}",
-            "name one of them, or `latest`",
+            f"name one of them, or `{LATEST}`",
         )
 
     def member(self, name: str, path: str) -> dict[str, Any]:
@@ -146,15 +165,22 @@ class ObjectStore:
         except _BROKEN as error:
             raise Damaged(f"the log of backup {name} is damaged: {error}", "see the log of Velero's server") from error
 
-    def whole(self, backup: Backup) -> int:
-        """Bytes of volumes that a good backup copied; 0 where not all that Velero wrote about it can be read."""
+    def look(self, backup: Backup) -> Look:
+        """Whether it can be used; each is read once."""
+        if backup.name not in self._looked:
+            self._looked[backup.name] = self._look(backup)
+        return self._looked[backup.name]
+
+    def _look(self, backup: Backup) -> Look:
+        if not backup.good:
+            return Look(backup.state)
         try:
-            if not backup.good:
-                return 0
-            self._member(backup.name, "")
-            return self._copied(backup.name)
-        except Damaged:
-            return 0
+            kit = self._member(backup.name, self._velero.kit)
+            if kit is None:
+                return Look("damaged: it holds no recovery kit of this release")
+            return Look("", self._copied(backup.name), str(kit.get("data", {}).get("certificate", "")))
+        except Damaged as damaged:
+            return Look(f"damaged: {damaged.what}")
 
     def _backup(self, name: str) -> Backup:
         data = self._bucket.read(self._key(name, "velero-backup.json"))
@@ -214,7 +240,7 @@ class ObjectStore:
 
     def _instead(self, name: str) -> str:
         """What to do about a damaged backup: the newest other one that is whole."""
-        other = next((b.name for b in self.backups() if b.name != name and self.whole(b)), "")
+        other = next((b.name for b in self.backups() if b.name != name and not self.look(b).flaw), "")
         return f"take {other}, the newest that is whole" if other else "there is no other whole backup in this place"
 
     def _key(self, name: str, file: str) -> str:

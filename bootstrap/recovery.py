@@ -6,11 +6,12 @@ import functools
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bootstrap import chart, objectstore, sealing, velero
+from bootstrap import objectstore, restoremark, sealing, velero
 from bootstrap.clients.kube import Manifest
 from bootstrap.context import Context
-from bootstrap.errors import NotYet, Problem
-from bootstrap.objectstore import Backup, ObjectStore
+from bootstrap.errors import Problem
+from bootstrap.objectstore import LATEST, Backup, ObjectStore
+from bootstrap.restoremark import Stage
 from bootstrap.sealing import Kit
 
 
@@ -28,7 +29,14 @@ class Recovery:
     @functools.cached_property
     def backup(self) -> Backup:
         """What the store says of it."""
-        return self.store.named(self._asked)
+        if self._asked != LATEST:
+            return self.store.named(self._asked)
+        found, passed_over = self.store.newest()
+        for backup in passed_over:
+            self._context.console.note(
+                f"    {LATEST}: passed over {backup.name}, which is {self.store.look(backup).state}"
+            )
+        return found
 
     @functools.cached_property
     def kit(self) -> Kit:
@@ -49,15 +57,15 @@ class Recovery:
         if not backup.good:
             raise Problem(
                 f"backup {backup.name} is {backup.state}",
-                "take one that is Completed: `latest` is the newest of them",
+                f"take one that is whole: `{LATEST}` is the newest of them",
             )
-        copied = self.store.copied(backup.name)
         if (kit.release, kit.namespace) != (platform.release, platform.namespace):
             raise Problem(
                 f"backup {backup.name} is of release {kit.release} in namespace {kit.namespace}; the inventory names"
                 f" {platform.release} in {platform.namespace}",
                 "name that release and namespace in the inventory (platform.release, platform.namespace)",
             )
+        copied = self.store.copied(backup.name)
         age = f", {self.age()} old" if backup.started else ""
         context.console.note(f"    backup {backup.name}{age}: {copied:,} bytes of dumps, {len(kit.secrets)} Secrets")
 
@@ -73,10 +81,11 @@ class Recovery:
 
 @dataclass(frozen=True)
 class Listed:
-    """A backup as people are shown it."""
+    """A backup as people are shown it; `usable` with the recovery key of this computer."""
 
     name: str
     made: str
+    kept_until: str
     state: str
     usable: bool
 
@@ -84,29 +93,34 @@ class Listed:
 def listed(context: Context) -> list[Listed]:
     """All backups of the object store, the newest first; each is read. Raises Problem where there is none."""
     store = objectstore.of(context.inventory)
+    ours = _fingerprint(context)
     rows = []
     for backup in store.backups():
-        copied, state = store.whole(backup), backup.state
-        if copied:
-            state = f"whole, {copied:,} bytes"
-        elif backup.good:
-            state = "damaged: what Velero wrote about it cannot be read to its end, or no volume was copied"
-        made = f"{backup.started:%Y-%m-%d %H:%M:%S} UTC" if backup.started else ""
-        rows.append(Listed(backup.name, made, state, copied > 0))
+        look = store.look(backup)
+        opens = not look.flaw and look.sealed_for == ours
+        state = look.state if look.flaw or opens else f"{look.state}; sealed for another key ({look.sealed_for})"
+        rows.append(Listed(backup.name, _moment(backup.started), _moment(backup.expires), state, opens))
     return rows
 
 
+def _moment(time: datetime | None) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC" if time else ""
+
+
+def _fingerprint(context: Context) -> str:
+    """Of the recovery key on this computer; nothing where there is none."""
+    assert context.inventory.backups
+    key = context.inventory.backups.recovery_key
+    return sealing.fingerprint(sealing.certificate(key)) if key.exists() else ""
+
+
 def unfinished(context: Context) -> None:
-    """Raises Problem where the release waits for data, and this run is not the one that brings it."""
-    platform = context.inventory.platform
-    try:
-        context.kube  # noqa: B018 - raises NotYet where there is no cluster
-    except NotYet:
-        return
-    found = context.helm.release(platform.release, platform.namespace)
-    backup = chart.restoring(found.description) if found else ""
-    if backup and not context.restoring and not context.restored:
+    """Raises Problem where the stores wait for data: services may not start on what is there."""
+    mark = restoremark.read(context)
+    if mark and mark.stage is not Stage.LOADED:
         raise Problem(
-            f"the restore of {backup} has not ended: the stores do not hold all of its data, so services may not start",
-            f"run `python -m bootstrap restore {backup} {context.inventory.file}` again: it goes on where it stopped",
+            f"the restore of {mark.backup} has not ended: the stores do not hold all of its data, so services may not"
+            " start",
+            f"run `python -m bootstrap restore {mark.backup} {context.inventory.file}` again: it goes on where it"
+            " stopped",
         )

@@ -2,33 +2,33 @@
 
 The order: what can be wrong with the backup, before anything is touched → machines, cluster, storage as `apply` makes
 them → Secrets → the stores, empty, and Velero → the backup's volume → data into the stores, compared with the backup →
-services. Whatever was cut off is done again by the same command.
+services. Whatever was cut off is done again by the same command: `restoremark` says how far it came.
 """
 
 from __future__ import annotations
 
 import functools
-import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bootstrap import chart, manifests, phases, velero
-from bootstrap.clients.execute import execute
+from bootstrap import backuppod, manifests, phases, restoremark, velero
 from bootstrap.clients.kube import Manifest
 from bootstrap.context import Context
-from bootstrap.errors import NotYet, Problem
+from bootstrap.errors import Problem
 from bootstrap.objects import ApplyObjects
 from bootstrap.phases.platform import InstallRelease, PodsReady, before_release
 from bootstrap.recovery import Recovery
+from bootstrap.restoremark import Mark, Stage
 from bootstrap.steps import Change, CheckOnly, Phase, Step
 from bootstrap.velero import Velero
-from bootstrap.workloads import is_ready
 
-# Container of the backup's pod -> the shell of the script that brings its dump back.
-LOADERS = {"mysql": "bash", "postgresql": "bash", "consul": "sh"}
-_VERIFY = ("python3", "/custos/scripts/kit.py", "verify")
+# Container of the backup's pod, which is a store's name too -> its dump, and the shell of the script that loads it.
+LOADERS = {"mysql": ("mysql.sql", "bash"), "postgresql": ("postgresql.sql", "bash"), "consul": ("consul.snap", "sh")}
 SYNC_SECONDS = 300  # Velero looks into the object store every minute
+# So long after a restore nothing is tidied away that is there, however old: people need time to see that all is well.
+KEPT = timedelta(days=7)
 # What `apply` makes of the inventory itself, and the kit has in an older form.
 NOT_FROM_THE_KIT = ("object-store", "recovery-key", "site")
 
@@ -38,6 +38,15 @@ def all_phases(recovery: Recovery, context: Context) -> Sequence[Phase]:
     usual = {phase.name: phase for phase in phases.all_phases(context.inventory)}
     before = [usual[name] for name in ("preflight", "machines", "cluster", "storage") if name in usual]
     after = [usual[name] for name in ("platform", "edge", "backups", "verify") if name in usual]
+    steps: Sequence[Step] = [
+        Begin("the restore is noted in the cluster", recovery),
+        Secrets("Secrets", recovery),
+        *before_release(context.inventory),
+        InstallRelease("release with empty stores"),
+        PodsReady("empty stores are ready"),
+        BringVolume("the backup's volume", recovery),
+        Load("data into the stores"),
+    ]
     return [
         Phase(
             "backup",
@@ -52,13 +61,8 @@ def all_phases(recovery: Recovery, context: Context) -> Sequence[Phase]:
             [
                 CheckOnly("nothing runs there", _nothing_runs),
                 ApplyObjects("namespace", manifests.namespace),
-                Secrets("Secrets", recovery),
-                *before_release(context.inventory),
-                InstallRelease("release with empty stores"),
-                PodsReady("empty stores are ready"),
-                BringVolume("the backup's volume"),
-                Load("data into the stores"),
-                EndOfRestore("services may start"),
+                *(UntilLoaded(step) for step in steps),
+                Loaded("services may start"),
             ],
         ),
         *after,
@@ -75,24 +79,90 @@ def _nothing_answers(context: Context) -> None:
 
 
 def _nothing_runs(context: Context) -> None:
-    platform = context.inventory.platform
-    found = context.helm.release(platform.release, platform.namespace)
-    if not found:
+    platform, mark = context.inventory.platform, restoremark.read(context)
+    name, namespace = platform.release, platform.namespace
+    give_up = f"`helm uninstall {name} --namespace {namespace}`, then `kubectl delete namespace {namespace}`"
+    if mark and mark.backup == context.restoring:
         return
-    other = chart.restoring(found.description)
-    if other == context.restoring:
-        return
-    if other:
+    if mark and mark.stage is Stage.BEGUN:
+        return  # nothing was loaded: another backup may take its place
+    if mark:
         raise Problem(
-            f"the restore of {other} into release {platform.release} has not ended",
-            f"end it first: `python -m bootstrap restore {other} {context.inventory.file}`",
+            f"the restore of {mark.backup} into release {name} has not ended, and has put data into its stores",
+            f"end it first: `python -m bootstrap restore {mark.backup} {context.inventory.file}`; to take another"
+            f" backup instead, give up what it has loaded, which is in the backup still: {give_up}",
         )
-    raise Problem(
-        f"release {platform.release} is in namespace {platform.namespace} already (revision {found.revision},"
-        f" {found.status}); a restore would mix its data with the backup's",
-        "name an inventory of other machines; or, if that platform is to be given up with all of its data: back it up,"
-        f" `helm uninstall {platform.release}`, and delete its volumes and Secrets",
-    )
+    found = context.helm.release(name, namespace)
+    if found and found.status != "deployed":
+        raise Problem(
+            f"release {name} is in namespace {namespace} already, {found.status} in revision {found.revision}: whether"
+            " its stores hold data cannot be told",
+            f"end what was begun: `python -m bootstrap apply {context.inventory.file}`, and look",
+        )
+    if found:
+        raise Problem(
+            f"release {name} is in namespace {namespace} already (revision {found.revision}, {found.status}); a restore"
+            " would mix its data with the backup's",
+            "name an inventory of other machines; or, if that platform is to be given up with all of its data: back it"
+            f" up, {give_up}",
+        )
+
+
+class UntilLoaded(Step):
+    """Another step, that has no work once all data is in the stores: services may have written since."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__(step.title)
+        self._step = step
+
+    def check(self, context: Context) -> Sequence[Change]:
+        """What the step has to do, as long as not all is loaded."""
+        return () if _stage(context) is Stage.LOADED else self._step.check(context)
+
+    def change(self, context: Context) -> Sequence[Change]:
+        """Have the step do it."""
+        return self._step.change(context)
+
+    def verify(self, context: Context) -> None:
+        """Have the step prove it."""
+        self._step.verify(context)
+
+
+def _stage(context: Context) -> Stage | None:
+    mark = restoremark.read(context)
+    return mark.stage if mark else None
+
+
+class Begin(Step):
+    """Notes in the cluster which backup it waits for, before anything of it is there."""
+
+    def __init__(self, title: str, recovery: Recovery) -> None:
+        super().__init__(title)
+        self._recovery = recovery
+
+    def check(self, context: Context) -> Sequence[Change]:
+        """Whether it is noted. Raises Problem where another's Secrets are in the place of the backup's."""
+        mark = restoremark.read(context)
+        if mark and mark.backup == context.restoring:
+            return ()
+        for secret in _kept(self._recovery, context):
+            there = backuppod.found(context, context.kube.path(secret))
+            held = (there or {}).get("data", {})
+            # Keys that the backup does not know are the chart's own, of a newer version.
+            if there and any(held.get(key) != value for key, value in secret["data"].items()):
+                metadata = secret["metadata"]
+                raise Problem(
+                    f"Secret {metadata['name']} is in namespace {metadata['namespace']} already, with another content"
+                    " than in the backup",
+                    "this is not the empty cluster that a restore needs: where nothing in that namespace is needed,"
+                    f" `kubectl delete namespace {metadata['namespace']}`",
+                )
+        return [Change("cluster", f"note that the stores wait for backup {context.restoring}")]
+
+    def change(self, context: Context) -> Sequence[Change]:
+        """Note it."""
+        restoremark.write(context, Mark(context.restoring, Stage.BEGUN))
+        return [Change("cluster", f"noted that the stores wait for backup {context.restoring}")]
 
 
 class Secrets(Step):
@@ -103,7 +173,7 @@ class Secrets(Step):
         self._recovery = recovery
 
     def check(self, context: Context) -> Sequence[Change]:
-        """Those that are not there. Raises Problem where one is there with another content."""
+        """Those that are not there; what is there this restore has made, and the chart may have renewed."""
         return [Change("cluster", f"make Secret {secret['metadata']['name']}") for secret in self._missing(context)]
 
     def change(self, context: Context) -> Sequence[Change]:
@@ -114,43 +184,49 @@ class Secrets(Step):
             changes.append(Change("cluster", f"made Secret {secret['metadata']['name']}"))
         return changes
 
-    def _missing(self, context: Context) -> list[Manifest]:
-        settings = velero.settings(context.inventory)
-        ours = {settings.own(name) for name in NOT_FROM_THE_KIT}
-        missing = []
-        for secret in self._recovery.secrets(context):
-            name, namespace = secret["metadata"]["name"], secret["metadata"]["namespace"]
-            if name in ours:
-                continue
-            live = _live(context, context.kube.path(secret))
-            if live is None:
-                missing.append(secret)
-            elif live.get("data", {}) != secret["data"]:
-                raise Problem(
-                    f"Secret {name} is in namespace {namespace} already, with another content than in the backup",
-                    "this is not the empty cluster that a restore needs: delete the Secret if it is a leftover",
-                )
-        return missing
+    def _missing(self, context: Context) -> Iterator[Manifest]:
+        for secret in _kept(self._recovery, context):
+            if not backuppod.found(context, context.kube.path(secret)):
+                yield secret
+
+
+def _kept(recovery: Recovery, context: Context) -> Iterator[Manifest]:
+    """The kit's Secrets, without what the inventory says anew."""
+    ours = {velero.settings(context.inventory).own(name) for name in NOT_FROM_THE_KIT}
+    return (secret for secret in recovery.secrets(context) if secret["metadata"]["name"] not in ours)
 
 
 class BringVolume(Step):
     """Velero makes the backup's pod with its volume, as it was."""
 
+    def __init__(self, title: str, recovery: Recovery) -> None:
+        super().__init__(title)
+        self._recovery = recovery
+
     def check(self, context: Context) -> Sequence[Change]:
-        """Nothing to do where the pod is there with whole dumps."""
-        if _runs(context) and _run(context, "kit", _VERIFY)[0] == 0:
+        """Nothing to do where the pod is there, of this backup and with whole dumps."""
+        pod = backuppod.live(context)
+        labels = pod["metadata"].get("labels", {}) if pod else {}
+        if labels.get(velero.OF_BACKUP) == context.restoring and backuppod.runs(context):
+            try:
+                self.verify(context)
+            except Problem:
+                return [self._work(context)]
             return ()
         return [self._work(context)]
 
     def change(self, context: Context) -> Sequence[Change]:
-        """Have Velero restore pod, claim and volume; what a run that was cut off left of them goes first."""
+        """Have Velero restore pod and volume; what a run that was cut off left of them goes first."""
         settings = velero.settings(context.inventory)
         known, namespace = settings.path("backups", context.restoring), settings.namespace
         _remove_leftovers(context)
+        template, claim = backuppod.wanted(context)
+        context.kube.apply(claim)
+        context.kube.apply(_modifiers(context, template))
         context.wait(
             f"Velero to know backup {context.restoring}",
             SYNC_SECONDS,
-            lambda: "" if _live(context, known) else "it is not there yet",
+            lambda: "" if backuppod.found(context, known) else "it is not there yet",
             lambda: f"see `kubectl --namespace {namespace} describe backupstoragelocation default`",
         )
         name = f"{context.restoring}-{datetime.now(UTC):%Y%m%d%H%M%S}"
@@ -165,20 +241,33 @@ class BringVolume(Step):
         return [self._work(context)]
 
     def verify(self, context: Context) -> None:
-        """The pod runs, and its dumps are what their list says."""
+        """The pod runs, its dumps are what their list says, and the Secrets those that they were made with."""
         platform, pod = context.inventory.platform, velero.settings(context.inventory).pod
         context.wait(
             f"pod {pod}",
             platform.timeout,
-            lambda: "" if _runs(context) else "it does not run yet",
+            lambda: "" if backuppod.runs(context) else "it does not run yet",
             lambda: f"see `kubectl --namespace {platform.namespace} describe pod {pod}`",
         )
-        code, said = _run(context, "kit", _VERIFY)
-        if code:
-            raise Problem(f"backup {context.restoring}: {said.strip()}", "restore an older backup")
+        try:
+            dumps = backuppod.dumps(context)
+        except Problem as damaged:
+            raise Problem(f"backup {context.restoring}: {damaged.what}", _older(context)) from damaged
+        kit = self._recovery.kit.made_of
+        if dumps.kit not in ("", kit):  # older backups name none
+            raise Problem(
+                f"backup {context.restoring}: a Secret was changed while it was made; its kit ({kit}) is not the one"
+                f" that fits its dumps ({dumps.kit})",
+                _older(context),
+            )
 
     def _work(self, context: Context) -> Change:
         return Change("cluster", f"bring back the volume of backup {context.restoring}")
+
+
+def _older(context: Context) -> str:
+    file = context.inventory.file
+    return f"nothing was loaded yet: `python -m bootstrap restore OTHER {file}` with an older one of `backups {file}`"
 
 
 class Load(Step):
@@ -186,98 +275,101 @@ class Load(Step):
 
     def check(self, context: Context) -> Sequence[Change]:
         """All of them: what an earlier run has loaded is found to be the same, and left."""
-        return [Change(store, "load the backup's dump") for store in self._stores(context)]
+        return [Change(store, "load the backup's dump") for store in LOADERS]
 
     def change(self, context: Context) -> Sequence[Change]:
-        """Load. Raises Problem with what the store says."""
+        """Load. Raises Problem with what the store says, or where a dump has no store to go to."""
+        dumps, pod = backuppod.dumps(context), backuppod.live(context)
+        there = {container["name"] for container in pod["spec"]["containers"]} if pod else set()
+        stores = [store for store, (file, _) in LOADERS.items() if file in dumps.files]
+        if homeless := [store for store in stores if store not in there]:
+            raise Problem(
+                f"backup {context.restoring} has data of {', '.join(homeless)}, which the values"
+                f" {context.inventory.platform.values} do not run",
+                "let the values run it while the backup is brought back"
+                f" ({', '.join(f'{store}.enabled' for store in homeless)}: true)",
+            )
+        for store in sorted(there & (LOADERS.keys() - set(stores))):
+            context.console.note(f"    {store}: the backup has no data of it; it stays empty")
+        restoremark.write(context, Mark(context.restoring, Stage.LOADING))
         changes = []
-        for store in self._stores(context):
-            code, said = _run(context, store, [LOADERS[store], f"/custos/scripts/load-{store}.sh"])
+        for store in stores:
+            file, shell = LOADERS[store]
+            code, said = backuppod.run(context, store, [shell, f"/custos/scripts/load-{store}.sh"])
             if code:
                 raise Problem(
                     f"{store}: {said.strip() or f'loading ended with {code}'}",
                     "nothing of the backup is lost; run the same command again once this is mended",
                 )
-            context.console.note(f"    {said.strip()}")
-            changes.append(Change(store, said.strip().splitlines()[-1]))
+            done = f"{said.strip().splitlines()[-1]} ({dumps.bytes(file):,} bytes)"
+            context.console.note(f"    {done}")
+            changes.append(Change(store, done))
         return changes
 
-    def _stores(self, context: Context) -> list[str]:
-        pod = _live(context, _pod_path(context))
-        containers = {container["name"] for container in pod["spec"]["containers"]} if pod else set(LOADERS)
-        return [store for store in LOADERS if store in containers]
 
-
-class EndOfRestore(Step):
-    """From here on the platform is installed as `apply` does it."""
+class Loaded(Step):
+    """All data is back: from here on the platform is installed as `apply` does it."""
 
     def check(self, context: Context) -> Sequence[Change]:
-        """Always to do: the data is back."""
+        """Always to do: what follows must know."""
         return [Change("release", "services, Keycloak and Vault may start")]
 
     def change(self, context: Context) -> Sequence[Change]:
-        """Let the phases that follow install the whole platform."""
-        # Velero's server alone can take its Restores away: what stays would hold up the end of its namespace one day.
+        """Take away what only the restore needed, and note that the stores are full."""
         settings = velero.settings(context.inventory)
+        # Velero's server alone can take its Restores away: what stays would hold up the end of its namespace one day.
         for item in context.kube.items(settings.path("restores")):
             if item["spec"].get("backupName") == context.restoring:
                 context.kube.delete(settings.path("restores", item["metadata"]["name"]))
-        context.restoring, context.restored = "", context.restoring
+        context.kube.delete(context.kube.path(_modifiers(context, None)))
+        _keep(context, settings, datetime.now(UTC) + KEPT)
+        restoremark.write(context, Mark(context.restoring, Stage.LOADED))
+        context.restoring = ""
         return self.check(context)
 
 
-def _pod_path(context: Context, plural: str = "pods", prefix: str = "") -> str:
-    settings = velero.settings(context.inventory)
-    return f"/api/v1/namespaces/{settings.release_namespace}/{plural}/{prefix}{settings.pod}"
-
-
-def _live(context: Context, path: str) -> Manifest | None:
-    """The object at the API `path`, None where there is none."""
-    try:
-        return context.kube.get(path)
-    except NotYet:
-        return None
-
-
-def _runs(context: Context) -> bool:
-    pod = _live(context, _pod_path(context))
-    return pod is not None and is_ready(pod)
-
-
-def _run(context: Context, container: str, command: Sequence[str]) -> tuple[int, str]:
-    """Run a program in the backup's pod; its exit code and what it said."""
-    settings = velero.settings(context.inventory)
-    started = time.monotonic()
-
-    def working() -> None:
-        context.console.progress(f"{' '.join(command)} ({time.monotonic() - started:.0f} s)")
-
-    return execute(context.kube.client, settings.release_namespace, settings.pod, container, command, working)
+def _keep(context: Context, settings: Velero, until: datetime) -> None:
+    """From now on Velero tidies again: nothing that is there now goes before `until`."""
+    for backup in context.kube.items(settings.path("backups")):
+        ends = velero.moment(backup.get("status", {}).get("expiration"))
+        if ends and ends < until:
+            body = {"status": {"expiration": f"{until:%Y-%m-%dT%H:%M:%SZ}"}}
+            context.kube.patch(settings.path("backups", backup["metadata"]["name"]), body)
 
 
 def _remove_leftovers(context: Context) -> None:
     """Pod and claim that a restore which was cut off has left; the backup itself is in the object store."""
-    gone = [_pod_path(context), _pod_path(context, "persistentvolumeclaims", "dumps-")]
+    gone = [backuppod.pod_path(context), backuppod.claim_path(context)]
     for path in gone:
         context.kube.delete(path)
     context.wait(
         "leftovers of an earlier restore to go",
         300,
-        lambda: ", ".join(path for path in gone if _live(context, path)),
+        lambda: ", ".join(path for path in gone if backuppod.found(context, path)),
         lambda: "see `kubectl describe` of what it names",
     )
 
 
+def _modifiers(context: Context, template: Manifest | None) -> Manifest:
+    """The ConfigMap with what Velero is to change about the pod."""
+    settings = velero.settings(context.inventory)
+    rules = {"rules.yaml": json.dumps(backuppod.modifier(context, template))} if template else {}
+    metadata = {"name": settings.own("restore-rules"), "namespace": settings.namespace}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": rules}
+
+
 def _restore(context: Context, name: str) -> dict[str, Any]:
-    platform = context.inventory.platform
+    settings = velero.settings(context.inventory)
     return {
         "apiVersion": "velero.io/v1",
         "kind": "Restore",
         "metadata": {"name": name},
         "spec": {
             "backupName": context.restoring,
-            "includedNamespaces": [platform.namespace],
+            "includedNamespaces": [settings.release_namespace],
+            # Without claims and volumes among them Velero brings back no volume; the claim itself is there already.
             "includedResources": ["pods", "persistentvolumeclaims", "persistentvolumes"],
+            "resourceModifier": {"kind": "ConfigMap", "name": settings.own("restore-rules")},
         },
     }
 

@@ -8,6 +8,7 @@ certificate only.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
 import subprocess
@@ -34,11 +35,15 @@ _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 @dataclass(frozen=True)
 class Kit:
-    """What a kit holds: of which release, and its Secrets (name, type, labels, annotations, data)."""
+    """What a kit holds: of which release, and its Secrets (name, type, labels, annotations, data).
+
+    `made_of` is the sum by which the dumps name the kit that fits them.
+    """
 
     namespace: str
     release: str
     secrets: Sequence[dict[str, Any]]
+    made_of: str
 
     def manifests(self, namespace: str) -> list[Manifest]:
         """The Secrets, as they are made in `namespace`."""
@@ -153,8 +158,10 @@ def open_kit(sealed: str, made_for: str, file: Path, backup: str) -> Kit:
     if opened.returncode != 0:
         raise _damaged(backup, f"openssl does not decrypt it: {_said(opened)}")
     try:
-        plain = json.loads(gzip.decompress(opened.stdout))
-        kit = Kit(str(plain["namespace"]), str(plain["release"]), list(plain["secrets"]))
+        text = gzip.decompress(opened.stdout)
+        plain = json.loads(text)
+        made_of = hashlib.sha256(text).hexdigest()
+        kit = Kit(str(plain["namespace"]), str(plain["release"]), list(plain["secrets"]), made_of)
         form = plain["format"]
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise _damaged(backup, f"what it holds cannot be read: {error}") from error

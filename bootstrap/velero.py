@@ -40,16 +40,13 @@ class Velero:
     region: str
     authority: str
     existing_secret: str
+    read_only: bool
     dump: int
     copy: int
 
     def own(self, what: str) -> str:
-        """The name of the release's object `what`, as the chart's common.name writes it."""
-        release = self.release.replace(".", "-")
-        whole = what if what == release or what.startswith(f"{release}-") else f"{release}-{what}"
-        if len(whole) <= _NAME:
-            return whole
-        return f"{whole[: _NAME - 9].removesuffix('-')}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+        """The name of the release's object `what`."""
+        return own(self.release, what)
 
     @property
     def schedule(self) -> str:
@@ -86,12 +83,22 @@ class Velero:
 
 @dataclass(frozen=True)
 class Known:
-    """A backup as the cluster knows it; `started` is None before Velero has begun."""
+    """A backup as the cluster knows it; `started` is None before Velero has begun, `copied` is in bytes."""
 
     name: str
     phase: str
     schedule: str
     started: datetime | None
+    copied: int = 0
+
+
+def own(release: str, what: str) -> str:
+    """The name of the release's object `what`, as the chart's common.name writes it."""
+    release = release.replace(".", "-")
+    whole = what if what == release or what.startswith(f"{release}-") else f"{release}-{what}"
+    if len(whole) <= _NAME:
+        return whole
+    return f"{whole[: _NAME - 9].removesuffix('-')}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
 def settings(inventory: Inventory) -> Velero:
@@ -108,6 +115,7 @@ def settings(inventory: Inventory) -> Velero:
         region=store["region"],
         authority=store["caCert"],
         existing_secret=store["existingSecret"] or "",
+        read_only=store["accessMode"] == "ReadOnly",
         dump=seconds(timeouts["dump"]),
         copy=seconds(timeouts["copy"]),
     )
@@ -126,15 +134,21 @@ def moment(text: str | None) -> datetime | None:
 def known(kube: Kube, velero: Velero) -> list[Known]:
     """All backups that the cluster knows, the newest first; none where it does not know the kind."""
     try:
-        found = kube.items(velero.path("backups"))
+        found, copies = kube.items(velero.path("backups")), kube.items(velero.path("podvolumebackups"))
     except NotYet:
         return []
+    copied: dict[str, int] = {}
+    for copy in copies:
+        if copy.get("status", {}).get("phase") == "Completed":
+            backup = copy["metadata"].get("labels", {}).get(OF_BACKUP, "")
+            copied[backup] = copied.get(backup, 0) + progressed([copy], "bytesDone")
     backups = [
         Known(
             backup["metadata"]["name"],
             backup.get("status", {}).get("phase") or "New",
             backup["metadata"].get("labels", {}).get(SCHEDULED, ""),
             moment(backup.get("status", {}).get("startTimestamp")),
+            copied.get(backup["metadata"]["name"], 0),
         )
         for backup in found
     ]
@@ -165,9 +179,9 @@ def age(since: datetime, now: datetime) -> str:
 
 
 def newest(backups: Sequence[Known], velero: Velero) -> Known | None:
-    """The newest of this release's backups that is whole."""
-    good = (b for b in backups if b.phase == "Completed" and b.schedule == velero.schedule and b.started)
-    return next(good, None)
+    """The newest of this release's backups that ended well and copied something."""
+    mine = (backup for backup in backups if backup.schedule == velero.schedule and backup.started)
+    return next((backup for backup in mine if backup.phase == "Completed" and backup.copied), None)
 
 
 def location_trouble(kube: Kube, velero: Velero) -> str:

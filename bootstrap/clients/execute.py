@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import yaml
 from kubernetes import client, stream
 from kubernetes.client.exceptions import ApiException
+from websocket import WebSocketException
 
 from bootstrap.errors import Problem
 
@@ -43,8 +45,8 @@ def execute(
             said += _read(connection)
             working()
         said += _read(connection)
-        code = connection.returncode
-    except (ApiException, OSError) as error:
+        code = _code(connection)
+    except (ApiException, OSError, WebSocketException) as error:
         raise Problem(
             f"{command[-1]} cannot be run in container {container} of pod {namespace}/{pod}: {error}",
             "see that the pod runs, and run the same command again",
@@ -52,9 +54,17 @@ def execute(
     if code is None:
         raise Problem(
             f"the connection to container {container} of pod {namespace}/{pod} ended before {command[-1]} did",
-            "run the same command again",
+            "it may go on by itself: run the same command again",
         )
-    return int(code), "".join(said)
+    return code, "".join(said)
+
+
+def _code(connection: Any) -> int | None:
+    """The program's exit code; None where the connection ended first: the client then stumbles over the answer."""
+    try:
+        return int(connection.returncode)
+    except (TypeError, ValueError, KeyError, IndexError, yaml.YAMLError):
+        return None
 
 
 def _read(connection: Any) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from bootstrap import images, manifests
+from bootstrap import images, manifests, restoremark
 from bootstrap.chart import rendered
 from bootstrap.clients.helm import Manifest, Release
 from bootstrap.clients.kube import placed, readable, title
@@ -41,6 +41,7 @@ def phase(inventory: Inventory, _engine: Engine) -> Phase:
             *before_release(inventory),
             InstallRelease("release"),
             PodsReady("pods are ready"),
+            EndOfRestore("no restore is under way"),
         ],
     )
 
@@ -103,7 +104,7 @@ class InstallRelease(Step):
     def _forget(self, context: Context, found: Release) -> None:
         """Take away Helm's record of an operation that was cut off; Helm then takes over what it had made."""
         platform = context.inventory.platform
-        ours = context.left is not None and context.left.step.startswith("platform")
+        ours = context.left is not None and context.left.step.startswith(("platform:", "restore:"))
         if not ours and found.age < ABANDONED:
             raise Problem(
                 f"release {platform.release} is {found.status} since {found.age:.0f} s, by somebody else",
@@ -148,6 +149,21 @@ class PodsReady(Step):
         if not found:
             raise NotYet("all pods of the release, once it is installed")
         return workloads(found, platform.namespace)
+
+
+class EndOfRestore(Step):
+    """The platform runs on data that a restore has brought back: the note of it has served."""
+
+    def check(self, context: Context) -> Sequence[Change]:
+        """Whether there is such a note; as long as the stores wait for data no run comes here."""
+        mark = restoremark.read(context)
+        return [Change("cluster", f"the restore of {mark.backup} has ended")] if mark else ()
+
+    def change(self, context: Context) -> Sequence[Change]:
+        """Take the note away."""
+        changes = self.check(context)
+        restoremark.remove(context)
+        return changes
 
 
 def workloads(release: Release, namespace: str) -> list[Manifest]:

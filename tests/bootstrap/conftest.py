@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import tools
+from bootstrap import velero
 from bootstrap.chart import RenderedChart
 from bootstrap.clients.helm import Helm
 from bootstrap.clients.kube import Kube, Manifest
@@ -18,6 +19,9 @@ from bootstrap.console import Console
 from bootstrap.context import Context
 from bootstrap.inventory import Inventory, load
 from bootstrap.journal import NoJournal
+from generator.loading import load_mapping
+from tests.bootstrap.object_store import BUCKET, Server, login, s3_server
+from tests.bootstrap.site import CRDS, Notes, Site, serves
 from tests.chart.kubernetes_api import api_server
 
 Write = Callable[[str], Path]
@@ -140,3 +144,54 @@ def upgrade(
 def kube(kubeconfig: Path) -> Kube:
     """The administrator of that API server."""
     return Kube(kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An object store."""
+    with s3_server(tmp_path_factory.mktemp("s3")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def cluster(kubeconfig: Path) -> Kube:
+    """The API server, which knows Velero's kinds."""
+    kube = Kube(kubeconfig)
+    names = []
+    for file in sorted(CRDS.glob("*.yaml")):
+        definition = load_mapping(file).data
+        kube.apply(definition)
+        names.append(f"{definition['spec']['versions'][0]['name']}/{definition['spec']['names']['plural']}")
+    deadline = time.monotonic() + 60
+    for name in names:
+        while not serves(kube, name):
+            assert time.monotonic() < deadline, f"{name} is not served after 60 s"
+            time.sleep(0.2)
+    return kube
+
+
+@pytest.fixture
+def site(
+    write: Write, cluster: Kube, kubeconfig: Path, tmp_path: Path, s3: Server, request: pytest.FixtureRequest
+) -> Site:
+    """A release that takes backups, in namespaces of its own; Velero's definitions are there."""
+    number = abs(hash(request.node.name)) % 10**8
+    values = {
+        "velero": {
+            "enabled": True,
+            "namespace": f"velero-{number}",
+            "objectStore": {"url": s3.url, "bucket": BUCKET, "prefix": f"site-{number}"},
+        }
+    }
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
+    text = f"""\
+        cluster: {{name: theirs, engine: existing, kubeconfig: {kubeconfig}}}
+        platform: {{release: custos, namespace: backups-{number}, values: {tmp_path / "values.yaml"}}}
+        backups: {{credentials: {login(tmp_path / "login", "key", "secret")}}}
+        """
+    console = Notes()
+    context = Context(load(write(text)), console, NoJournal())
+    for namespace in (f"velero-{number}", f"backups-{number}"):
+        cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    settings = velero.settings(context.inventory)
+    return Site(context, settings, cluster, console.notes)

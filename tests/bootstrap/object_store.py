@@ -82,9 +82,9 @@ def archive(members: dict[str, Any]) -> bytes:
 def write_backup(folder: Path, name: str, hour: int, phase: str = "Completed", **more: Any) -> Path:
     """What Velero leaves of one backup below `folder`, and the repository of its volumes; returns its own folder.
 
-    `more`: kit (the ConfigMap's data), copied (bytes), log (text), errors, schedule.
+    `more`: kit (the ConfigMap's data), copied (bytes), log (text), errors, schedule, namespace.
     """
-    own = folder / "backups" / name
+    own, space = folder / "backups" / name, more.get("namespace", "custos")
     own.mkdir(parents=True)
     times = {key: f"2026-11-28T{hour:02}:{minute}:00Z" for key, minute in (("start", "17"), ("completion", "19"))}
     status = {"phase": phase, "errors": more.get("errors", 0), "expiration": "2026-12-28T00:00:00Z"}
@@ -94,7 +94,9 @@ def write_backup(folder: Path, name: str, hour: int, phase: str = "Completed", *
         json.dumps({"metadata": {"name": name, "labels": labels}, "status": status})
     )
     kit = {"metadata": {"name": "custos-recovery-kit"}, "data": more.get("kit", {"certificate": "00"})}
-    (own / f"{name}.tar.gz").write_bytes(archive({"metadata/version": "1.1.0", KIT: kit}))
+    (own / f"{name}.tar.gz").write_bytes(
+        archive({"metadata/version": "1.1.0", KIT.replace("/custos/", f"/{space}/"): kit})
+    )
     progress = {"bytesDone": more.get("copied", 12_345)}
     copy = {"spec": {"pod": {"namespace": "custos"}}, "status": {"phase": "Completed", "progress": progress}}
     (own / f"{name}-podvolumebackups.json.gz").write_bytes(gzip.compress(json.dumps([copy]).encode()))

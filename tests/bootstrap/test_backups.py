@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from bootstrap import backup, backupstatus, sealing, velero
 from bootstrap.backup import TakeBackup, default_name
 from bootstrap.chart import RenderedChart
-from bootstrap.clients.kube import Kube, Manifest
-from bootstrap.console import Console
-from bootstrap.context import Context
-from bootstrap.errors import NotYet, Problem
-from bootstrap.inventory import load
-from bootstrap.journal import NoJournal
-from bootstrap.paths import PROJECT
+from bootstrap.errors import Problem
 from bootstrap.phases.backups import (
     Await,
     BackupSecrets,
@@ -35,131 +26,8 @@ from bootstrap.phases.backups import (
     kit_remedy,
     kit_trouble,
 )
-from bootstrap.velero import Velero
-from generator.loading import load_mapping
-from tests.bootstrap.conftest import Write
-from tests.bootstrap.object_store import BUCKET, Server, archive, login, s3_server, write_backup
-
-CRDS = PROJECT / "generator" / "blueprint" / "charts" / "velero" / "crds"
-LABELS = {"app.kubernetes.io/name": "velero"}
-HOOK = {"exec": {"container": "mysql", "command": ["/bin/true"], "timeout": "30m", "onError": "Fail"}}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The object store, for all tests of this file."""
-    with s3_server(tmp_path_factory.mktemp("s3")) as found:
-        yield found
-
-
-class Notes(Console):
-    """Keeps what everybody is told."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        """One line for everybody."""
-        self.notes.append(text.strip())
-
-
-@dataclass
-class Site:
-    """A run, its settings, and the cluster that it is on."""
-
-    context: Context
-    settings: Velero
-    kube: Kube
-    notes: list[str]
-
-    def put(self, kind: str, name: str, **more: Any) -> Manifest:
-        """Make one of Velero's objects, with its status if one is given."""
-        metadata = {"name": name, "namespace": self.settings.namespace, "labels": more.pop("labels", {})}
-        manifest = {"apiVersion": "velero.io/v1", "kind": kind, "metadata": metadata, **more}
-        self.kube.apply(manifest)
-        return manifest
-
-    def secret(self, namespace: str, name: str, **data: str) -> None:
-        """Make a Secret."""
-        metadata = {"name": name, "namespace": namespace}
-        self.kube.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})
-
-    def data(self, name: str, key: str) -> str:
-        """What is in a Secret of the release's namespace."""
-        found = self.kube.get(f"/api/v1/namespaces/{self.settings.release_namespace}/secrets/{name}")
-        return base64.b64decode(found["data"][key]).decode()
-
-    def location(self, **status: str) -> None:
-        """The place of the backups, as Velero found it."""
-        spec = {"provider": "aws", "objectStorage": {"bucket": BUCKET}}
-        self.put("BackupStorageLocation", "default", spec=spec, status=status)
-
-    def schedule(self) -> Manifest:
-        """The Schedule of the chart, shortened."""
-        template = {
-            "metadata": {"labels": LABELS},
-            "includedNamespaces": [self.settings.release_namespace],
-            "storageLocation": "default",
-            "hooks": {"resources": [{"name": "dumps", "pre": [HOOK]}]},
-        }
-        return self.put("Schedule", "custos", spec={"schedule": "17 */6 * * *", "template": template})
-
-    def made(self, name: str, phase: str, started: datetime, schedule: str = "custos") -> None:
-        """A backup that Velero made."""
-        status = {"phase": phase, "startTimestamp": f"{started:%Y-%m-%dT%H:%M:%SZ}"}
-        self.put("Backup", name, labels={velero.SCHEDULED: schedule}, spec={}, status=status)
-
-
-@pytest.fixture(scope="module")
-def cluster(kubeconfig: Path) -> Kube:
-    """The API server, which knows Velero's kinds."""
-    kube = Kube(kubeconfig)
-    names = []
-    for file in sorted(CRDS.glob("*.yaml")):
-        definition = load_mapping(file).data
-        kube.apply(definition)
-        names.append(f"{definition['spec']['versions'][0]['name']}/{definition['spec']['names']['plural']}")
-    deadline = time.monotonic() + 60
-    for name in names:
-        while not _serves(kube, name):
-            assert time.monotonic() < deadline, f"{name} is not served after 60 s"
-            time.sleep(0.2)
-    return kube
-
-
-def _serves(kube: Kube, kind: str) -> bool:
-    try:
-        return kube.items(f"/apis/velero.io/{kind}") == []
-    except NotYet:
-        return False
-
-
-@pytest.fixture
-def site(
-    write: Write, cluster: Kube, kubeconfig: Path, tmp_path: Path, server: Server, request: pytest.FixtureRequest
-) -> Site:
-    """A release that takes backups, in namespaces of its own; Velero's definitions are there."""
-    number = abs(hash(request.node.name)) % 10**8
-    values = {
-        "velero": {
-            "enabled": True,
-            "namespace": f"velero-{number}",
-            "objectStore": {"url": server.url, "bucket": BUCKET, "prefix": f"site-{number}"},
-        }
-    }
-    (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
-    text = f"""\
-        cluster: {{name: theirs, engine: existing, kubeconfig: {kubeconfig}}}
-        platform: {{release: custos, namespace: backups-{number}, values: {tmp_path / "values.yaml"}}}
-        backups: {{credentials: {login(tmp_path / "login", "key", "secret")}}}
-        """
-    console = Notes()
-    context = Context(load(write(text)), console, NoJournal())
-    for namespace in (f"velero-{number}", f"backups-{number}"):
-        cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    settings = velero.settings(context.inventory)
-    return Site(context, settings, cluster, console.notes)
+from tests.bootstrap.object_store import BUCKET, Server, archive, login, write_backup
+from tests.bootstrap.site import CRDS, HOOK, LABELS, VOLUME, Site
 
 
 def test_velero_has_its_definitions_before_helm_asks(
@@ -346,10 +214,9 @@ def _plays(site: Site, name: str, phase: str, copied: int, **status: Any) -> thr
         site.kube.patch(path, {"status": {"phase": "InProgress", "startTimestamp": now}})
         if copied >= 0:
             progress = {"bytesDone": copied, "totalBytes": copied}
-            spec = {"pod": {}, "volume": "dumps", "backupStorageLocation": "default", "node": "", "repoIdentifier": ""}
             labels = {velero.OF_BACKUP: name}
             done = {"phase": "Completed", "progress": progress}
-            site.put("PodVolumeBackup", f"{name}-x", labels=labels, spec=spec, status=done)
+            site.put("PodVolumeBackup", f"{name}-x", labels=labels, spec=VOLUME, status=done)
         time.sleep(0.3)
         site.kube.patch(path, {"status": {"phase": phase, **status}})
 
@@ -359,7 +226,7 @@ def _plays(site: Site, name: str, phase: str, copied: int, **status: Any) -> thr
 
 
 @pytest.fixture
-def ready(site: Site, server: Server, monkeypatch: pytest.MonkeyPatch) -> Site:
+def ready(site: Site, s3: Server, monkeypatch: pytest.MonkeyPatch) -> Site:
     """Installed, and the object store answers."""
     monkeypatch.setattr("bootstrap.context.POLL", 0.1)
     site.location(phase="Available")
@@ -367,9 +234,9 @@ def ready(site: Site, server: Server, monkeypatch: pytest.MonkeyPatch) -> Site:
     return site
 
 
-def test_a_backup_is_made_by_the_schedules_template_and_read_back(ready: Site, server: Server) -> None:
+def test_a_backup_is_made_by_the_schedules_template_and_read_back(ready: Site, s3: Server) -> None:
     space = ready.settings.release_namespace
-    folder = server.folder / ready.settings.prefix
+    folder = s3.folder / ready.settings.prefix
     own = write_backup(folder, "by-hand", 6, copied=4096, log="")
     _in_namespace(own, "by-hand", space)
     step = backup.phase(ready.context.inventory, "by-hand").steps[0]
@@ -382,7 +249,7 @@ def test_a_backup_is_made_by_the_schedules_template_and_read_back(ready: Site, s
     assert made["metadata"]["labels"] == {**LABELS, velero.SCHEDULED: "custos"}
     assert made["spec"]["includedNamespaces"] == [space]
     assert made["spec"]["hooks"]["resources"][0]["pre"] == [HOOK]
-    where = f"{server.url}/{BUCKET}/{ready.settings.prefix}"
+    where = f"{s3.url}/{BUCKET}/{ready.settings.prefix}"
     assert ready.notes == [f"{where} holds it: 4,096 bytes, Secrets sealed for the certificate ab"]
 
 
@@ -392,19 +259,19 @@ def _in_namespace(own: Path, name: str, namespace: str) -> None:
     (own / f"{name}.tar.gz").write_bytes(archive({path: {"data": {"certificate": "ab"}}}))
 
 
-def test_what_the_store_does_not_give_back_is_no_backup(ready: Site, server: Server) -> None:
-    write_backup(server.folder / ready.settings.prefix, "by-hand", 6)
+def test_what_the_store_does_not_give_back_is_no_backup(ready: Site, s3: Server) -> None:
+    write_backup(s3.folder / ready.settings.prefix, "by-hand", 6)
     step = TakeBackup("backup by-hand", "by-hand")
     with pytest.raises(Problem, match="backup by-hand does not hold resources/configmaps/namespaces/"):
         step.verify(ready.context)
 
 
-def test_a_hook_that_fails_is_told_with_what_it_said(ready: Site, server: Server) -> None:
+def test_a_hook_that_fails_is_told_with_what_it_said(ready: Site, s3: Server) -> None:
     log = (
         'level=info msg="stderr: mysqldump: Access denied" hookContainer=mysql\n'
         'level=error msg="Error executing hook" error="command terminated with exit code 2" hookContainer=mysql\n'
     )
-    write_backup(server.folder / ready.settings.prefix, "by-hand", 6, "PartiallyFailed", log=log)
+    write_backup(s3.folder / ready.settings.prefix, "by-hand", 6, "PartiallyFailed", log=log)
     playing = _plays(ready, "by-hand", "PartiallyFailed", -1, errors=1)
     with pytest.raises(Problem) as failed:
         TakeBackup("backup by-hand", "by-hand").change(ready.context)
@@ -515,13 +382,11 @@ def test_status_fails_where_velero_cannot_use_its_place(site: Site) -> None:
     [("custos", "custos-site"), ("site", "site"), ("a" * 53, "a" * 53 + "-site"), ("a.b", "a-b-site")],
 )
 def test_objects_are_called_as_the_chart_calls_them(release: str, name: str) -> None:
-    settings = Velero(release, "", "", "", "", "", "", "", "", 0, 0)
-    assert settings.own("site") == name
+    assert velero.own(release, "site") == name
 
 
 def test_a_name_that_is_too_long_ends_in_its_sum() -> None:
-    settings = Velero("a" * 53, "", "", "", "", "", "", "", "", 0, 0)
-    assert settings.own("recovery-key") == "a" * 53 + "-8ed31c84", "as `helm template` writes it"
+    assert velero.own("a" * 53, "recovery-key") == "a" * 53 + "-8ed31c84", "as `helm template` writes it"
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("30m", 1800), ("4h", 14400), ("1h30m5s", 5405)])

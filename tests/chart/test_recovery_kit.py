@@ -24,7 +24,7 @@ from tests.chart.helm import Object, kind
 from tests.chart.kubernetes_api import ApiServer, account
 
 FILES = PROJECT / "generator/blueprint/files"
-FILES_OF = ("mysql.sql", "postgresql.sql", "consul.snap")
+FILES_OF = ("mysql.sql", "postgresql.sql", "consul.snap", "consul.sum")
 
 
 @dataclass
@@ -186,6 +186,12 @@ def test_the_account_reads_secrets_and_writes_none(keeper: Keeper) -> None:
     assert allowed == {("secrets", "list"), ("configmaps", "create")}
 
 
+def checked(keeper: Keeper) -> None:
+    """The kit is there, and the hook before the dumps has run."""
+    keeper.run("check")
+    assert keeper.run("check").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("spoil", "code", "said"),
     [
@@ -200,6 +206,7 @@ def test_the_account_reads_secrets_and_writes_none(keeper: Keeper) -> None:
 def test_dumps_are_what_their_list_says(keeper: Keeper, spoil: Callable[[Path], Any], code: int, said: str) -> None:
     for name in FILES_OF:
         (keeper.dumps / name).write_text(f"data of {name}")
+    checked(keeper)
     assert keeper.run("seal").returncode == 0
     spoil(keeper.dumps)
     done = keeper.run("verify")
@@ -213,7 +220,33 @@ def test_a_dump_of_zero_bytes_fails_the_backup(keeper: Keeper, state: str) -> No
         (keeper.dumps / name).write_text("data")
     if state == "empty":
         (keeper.dumps / FILES_OF[0]).write_text("")
+    checked(keeper)
     done = keeper.run("seal")
     assert done.returncode == 2
     assert "mysql.sql is " in done.stderr
+    assert not (keeper.dumps / "manifest.json").exists()
+
+
+def test_the_list_names_the_kit_that_fits_the_dumps(keeper: Keeper) -> None:
+    for name in FILES_OF:
+        (keeper.dumps / name).write_text("data")
+    checked(keeper)
+    keeper.run("seal")
+    found = json.loads(keeper.run("verify").stdout)
+    assert found["kit"] == keeper.kit().metadata.annotations["custos-platform/sha256-of-secrets"]
+    assert set(found["files"]) == set(FILES_OF)
+
+
+@pytest.mark.parametrize("noticed", ["by the seal", "by the keeper"])
+def test_a_secret_that_changes_while_the_stores_are_dumped_fails_the_backup(keeper: Keeper, noticed: str) -> None:
+    for name in FILES_OF:
+        (keeper.dumps / name).write_text("data")
+    checked(keeper)
+    keeper.secret("custos-new", {"password": "new"})
+    if noticed == "by the keeper":
+        keeper.run("check")  # its endless loop does what this does
+        (keeper.dumps.parent / "kit-of-this-backup").write_text("the kit of before")
+    done = keeper.run("seal")
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("back up once more")
     assert not (keeper.dumps / "manifest.json").exists()

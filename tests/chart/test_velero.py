@@ -82,10 +82,20 @@ def test_a_backup_holds_the_dumps_the_kit_and_nothing_else(backups: list[Object]
     assert claim["metadata"]["labels"].items() >= LABELS.items()
 
 
-@pytest.mark.parametrize(("restoring", "paused"), [("false", False), ("true", True)])
-def test_nothing_is_backed_up_while_a_backup_is_brought_back(objects_of: Render, restoring: str, paused: bool) -> None:
-    objects = backups_with(objects_of, f"global.restoring={restoring}")
+@pytest.mark.parametrize(
+    ("setting", "mode", "paused"),
+    [
+        pytest.param("global.restoring=false", "ReadWrite", False, id="as it is"),
+        pytest.param("global.restoring=true", "ReadOnly", True, id="while a backup is brought back"),
+        pytest.param("velero.objectStore.accessMode=ReadOnly", "ReadOnly", True, id="beside another platform"),
+    ],
+)
+def test_when_velero_neither_makes_backups_nor_tidies_them_away(
+    objects_of: Render, setting: str, mode: str, paused: bool
+) -> None:
+    objects = backups_with(objects_of, setting)
     assert find(objects, "Schedule", "custos")["spec"]["paused"] is paused
+    assert find(objects, "BackupStorageLocation", "default")["spec"]["accessMode"] == mode
 
 
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"

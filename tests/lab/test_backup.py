@@ -51,7 +51,7 @@ def test_a_backup_holds_dumps_of_all_stores(backup: str, cluster: Cluster, inven
     pod, namespace = f"{inventory.platform.release}-backup-0", inventory.platform.namespace
     kit = ("exec", pod, "-n", namespace, "-c", "kit", "--")
     files: dict[str, Any] = json.loads(cluster.kubectl(*kit, "python3", "/custos/scripts/kit.py", "verify"))["files"]
-    assert set(files) == {"mysql.sql", "postgresql.sql", "consul.snap"}
+    assert set(files) == {"mysql.sql", "postgresql.sql", "consul.snap", "consul.sum"}
     dumped = cluster.kubectl(*kit, "cat", "/dumps/mysql.sql")
     for service in load_catalogue().schemas:
         assert f"CREATE DATABASE /*!32312 IF NOT EXISTS*/ `{service['schema']}`" in dumped

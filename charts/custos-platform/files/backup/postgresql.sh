@@ -5,6 +5,10 @@ set -euo pipefail
 
 : "${PGHOST:?}" "${PGPORT:?}" "${PGUSER:?}" "${PGDATABASE:?}"
 readonly FILE=/dumps/postgresql.sql
+
+# shellcheck source-path=SCRIPTDIR source=alone.sh
+source "${BASH_SOURCE[0]%/*}/alone.sh"
+
 readonly TABLES="SELECT COUNT(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
 PGPASSWORD=$(<"/etc/custos/postgresql/$PGUSER")
 export PGPASSWORD PGSSLMODE=verify-full PGSSLROOTCERT=/etc/custos/postgresql-tls/ca.crt PGCONNECT_TIMEOUT=10

@@ -21,7 +21,7 @@ component: backup
 
 {{- /* backup.files: the dumps, as kit.py counts them. */ -}}
 {{- define "backup.files" -}}
-{{- $names := dict "mysql" "mysql.sql" "postgresql" "postgresql.sql" "consul" "consul.snap" -}}
+{{- $names := dict "mysql" "mysql.sql" "postgresql" "postgresql.sql" "consul" "consul.snap consul.sum" -}}
 {{- $files := list -}}
 {{- range include "backup.stores" . | fromYamlArray -}}
 {{- $files = append $files (index $names .) -}}

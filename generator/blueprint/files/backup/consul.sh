@@ -5,7 +5,12 @@ set -eu
 
 : "${CONSUL_HTTP_ADDR:?}"
 FILE=/dumps/consul.snap
-tokens=/etc/custos/consul
+SUM=/dumps/consul.sum
+# Snapshots want a token that may manage all.
+export CONSUL_HTTP_TOKEN_FILE=/etc/custos/consul/management-token
+
+# shellcheck source-path=SCRIPTDIR source=alone.sh
+. "${0%/*}/alone.sh"
 
 # keys: how many keys Consul holds; Vault's are below vault/. Fails where Consul does not answer.
 keys() {
@@ -20,4 +25,12 @@ keys() {
       return 1
       ;;
   esac
+}
+
+# sum: one number over all keys with their values, as Consul has them now. Fails where Consul does not answer.
+sum() {
+  consul kv export '' >/dumps/consul.export || return
+  of_all=$(sha256sum </dumps/consul.export)
+  rm -f /dumps/consul.export
+  echo "${of_all%% *}"
 }

@@ -6,6 +6,7 @@ set -euo pipefail
 source "${BASH_SOURCE[0]%/*}/mysql.sh"
 
 rm -f "$FILE" "$FILE.part"
-dump >"$FILE.part"
+all=$(schemata)
+dump "$all" >"$FILE.part"
 mv "$FILE.part" "$FILE"
 echo "MySQL: $(stat -c %s "$FILE") bytes"

@@ -6,8 +6,8 @@ nobody could open what the stores hold, and in plain they would lie in the objec
   kit.py         goes on for ever: makes the kit anew whenever a Secret or the certificate is another
   kit.py alive   whether the endless one goes on (liveness)
   kit.py check   before a backup: whether the kit fits the Secrets; takes away the list of the backup before
-  kit.py seal    after the dumps: writes the list, MANIFEST, with each file's size and sum
-  kit.py verify  before a load: whether the files are what the list says
+  kit.py seal    after the dumps: writes the list, MANIFEST, with each file's size and sum, and which kit fits them
+  kit.py verify  before a load: whether the files are what the list says; prints the list
 
 Environment: NAMESPACE, RELEASE, KIT (the ConfigMap), LABELS (its labels, JSON), KEY_SECRET, FILES (the dumps, spaces
 between). Exit codes: 0 fine, 1 anything that may pass by itself, 2 a person has to decide.
@@ -23,6 +23,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 DUMPS = Path("/dumps")
 MANIFEST = DUMPS / "manifest.json"
 PULSE = Path("/tmp/pulse")
+SEEN = Path("/tmp/kit-of-this-backup")
 LOOK_SECONDS = 60
 FORMAT = 1
 # Annotation: what the kit was made of. A sum over random passwords tells nobody anything.
@@ -103,8 +105,11 @@ def seal_for(recipient: bytes, content: bytes) -> bytes:
     return sealed.stdout
 
 
-def keep() -> bool:
-    """Make the kit anew where it does not fit the Secrets. Returns whether it had to be. Raises Trouble."""
+def keep() -> tuple[str, bool]:
+    """Make the kit anew where it does not fit the Secrets. Returns what it is made of, and whether it had to be made.
+
+    Raises Trouble.
+    """
     found = secrets()
     recipient = certificate(found)
     plain = {
@@ -117,7 +122,7 @@ def keep() -> bool:
     made_of = hashlib.sha256(text).hexdigest()
     there = api("GET", f"configmaps/{os.environ['KIT']}")
     if there.fine and there.body["metadata"].get("annotations", {}).get(MADE_OF) == made_of:
-        return False
+        return made_of, False
     sealed = seal_for(recipient, gzip.compress(text, mtime=0))
     if len(sealed) > LARGEST_BYTES:
         raise Trouble(f"the kit is too large for a ConfigMap: {len(sealed)} bytes of {LARGEST_BYTES}")
@@ -138,7 +143,7 @@ def keep() -> bool:
     if not answer.fine:
         raise Trouble(f"the kit cannot be written: {answer}", 1)
     print(f"the recovery kit is made anew: {len(found)} Secrets, {len(sealed)} bytes")
-    return True
+    return made_of, True
 
 
 def fingerprint(recipient: bytes) -> str:
@@ -147,17 +152,24 @@ def fingerprint(recipient: bytes) -> str:
     return hashlib.sha256(base64.b64decode(b"".join(body.split()))).hexdigest()
 
 
-def check() -> None:
-    """Whether the kit fits; Velero has read it before this runs. Raises Trouble."""
-    MANIFEST.unlink(missing_ok=True)
-    if keep():
+def fitting() -> str:
+    """What the kit that Velero has read is made of: it read it before any hook ran. Raises Trouble if it is old."""
+    made_of, anew = keep()
+    if anew:
         raise Trouble("the recovery kit was older than the Secrets; it is made anew: back up once more", 1)
+    return made_of
 
 
-def sums() -> dict[str, dict[str, Any]]:
+def check() -> None:
+    """Whether the kit fits. Raises Trouble."""
+    MANIFEST.unlink(missing_ok=True)
+    SEEN.write_text(fitting())
+
+
+def sums(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Size and sum of each dump. Raises Trouble where one is missing or empty."""
     found = {}
-    for name in os.environ["FILES"].split():
+    for name in names:
         file = DUMPS / name
         if not file.is_file() or not file.stat().st_size:
             raise Trouble(f"the dump {name} is {'empty' if file.is_file() else 'not there'}")
@@ -167,23 +179,32 @@ def sums() -> dict[str, dict[str, Any]]:
 
 
 def seal() -> None:
-    """Write the list of the dumps. Raises Trouble."""
-    manifest = {"format": FORMAT, "taken": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "files": sums()}
+    """Write the list of the dumps. Raises Trouble, also where a Secret was changed since `check`."""
+    kit = fitting()
+    if not SEEN.is_file() or SEEN.read_text() != kit:
+        raise Trouble("a Secret was changed while the stores were dumped: back up once more", 1)
+    manifest = {
+        "format": FORMAT,
+        "taken": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "kit": kit,
+        "files": sums(os.environ["FILES"].split()),
+    }
     MANIFEST.write_text(json.dumps(manifest, indent=2) + "\n")
     os.sync()
 
 
 def verify() -> None:
-    """Compare the dumps with their list. Raises Trouble where they differ."""
+    """Compare the dumps with their list, and print it. Raises Trouble where they differ."""
     try:
-        manifest = json.loads(MANIFEST.read_text())["files"]
-    except (OSError, ValueError, KeyError) as error:
+        manifest = json.loads(MANIFEST.read_text())
+        files = dict(manifest["files"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise Trouble(f"{MANIFEST} cannot be read: {error}; the backup was not finished or is damaged") from None
-    found = sums()
-    wrong = [name for name, about in found.items() if manifest.get(name) != about]
+    found = sums(files)
+    wrong = [name for name, about in found.items() if files[name] != about]
     if wrong:
-        raise Trouble(f"damaged: {', '.join(wrong)}; {MANIFEST} says {[manifest.get(name) for name in wrong]}")
-    print(json.dumps(json.loads(MANIFEST.read_text())))
+        raise Trouble(f"damaged: {', '.join(wrong)}; {MANIFEST} says {[files[name] for name in wrong]}")
+    print(json.dumps(manifest))
 
 
 def go_on() -> None:

@@ -6,8 +6,13 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=postgresql.sh
 source "${BASH_SOURCE[0]%/*}/postgresql.sh"
 
+# difference: where the database and the dump part; fails where they do.
+difference() {
+  dump | cmp - "$FILE" 2>&1
+}
+
 if [[ $(sql "$TABLES") != 0 ]]; then
-  if dump | cmp -s - "$FILE"; then
+  if difference >/dev/null; then
     echo 'PostgreSQL holds what is in the backup already'
     exit 0
   fi
@@ -15,8 +20,8 @@ if [[ $(sql "$TABLES") != 0 ]]; then
   exit 3
 fi
 psql --no-psqlrc --quiet --single-transaction --set=ON_ERROR_STOP=1 --file="$FILE" >/dev/null
-if ! dump | cmp -s - "$FILE"; then
-  echo "PostgreSQL: what was loaded is not what the dump holds: $(dump | cmp - "$FILE" 2>&1 || true)" >&2
+if ! parted=$(difference); then
+  echo "PostgreSQL: what was loaded is not what the dump holds: $parted" >&2
   exit 4
 fi
 echo "PostgreSQL: $(sql "$TABLES") tables, the same as in the backup, byte for byte"

@@ -5,8 +5,14 @@ set -euo pipefail
 
 : "${MYSQL_HOST:?}" "${MYSQL_PORT:?}"
 readonly FILE=/dumps/mysql.sql
-# Who is nobody's data: MySQL's own schemas, and the notes of this platform's agent, which makes accounts and schemas by itself.
-readonly OWN="'mysql', 'sys', 'information_schema', 'performance_schema', 'custos_platform'"
+
+# shellcheck source-path=SCRIPTDIR source=alone.sh
+source "${BASH_SOURCE[0]%/*}/alone.sh"
+
+# Says that a load has begun and not ended.
+readonly LOADING=custos_restore_in_progress
+# Who is nobody's data: MySQL's own schemas, this note, and those of this platform's agent, which makes accounts and schemas by itself.
+readonly OWN="'mysql', 'sys', 'information_schema', 'performance_schema', 'custos_platform', '$LOADING'"
 readonly SCHEMATA="SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN ($OWN) ORDER BY 1"
 readonly TABLES="SELECT COUNT(*) FROM information_schema.tables WHERE table_schema NOT IN ($OWN)"
 
@@ -31,18 +37,20 @@ sql() {
   mysql --defaults-extra-file="$options" --batch --raw --skip-column-names --execute="$1"
 }
 
-# dump: all data as SQL, at one moment, the same text for the same data.
+# schemata: those of the server that are data. Not by a process substitution: a server that does not answer would look like one without data.
+schemata() {
+  sql "$SCHEMATA"
+}
+
+# dump SCHEMATA: their data as SQL, at one moment, the same text for the same data; one name a line.
 dump() {
-  local list
-  local -a schemata
-  # Not by a process substitution: a server that does not answer would look like one without data.
-  list=$(sql "$SCHEMATA") || return
-  if [[ -z $list ]]; then
+  local -a names
+  if [[ -z $1 ]]; then
     echo '-- Dump completed: there is no schema'
     return
   fi
-  mapfile -t schemata <<<"$list"
+  mapfile -t names <<<"$1"
   mysqldump --defaults-extra-file="$options" --single-transaction --quick --routines --triggers --events --hex-blob --no-tablespaces \
-    --set-gtid-purged=OFF --skip-dump-date --skip-add-locks --skip-comments --databases "${schemata[@]}" || return
+    --set-gtid-purged=OFF --skip-dump-date --skip-add-locks --skip-comments --databases "${names[@]}" || return
   echo '-- Dump completed'
 }
