@@ -109,10 +109,12 @@ class Console:
             self._out.print(f"[bold]what to do:[/] {escape(remedy)}")
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Rows for people."""
+        """Rows for people; the first column is a name, which they copy: it is never broken."""
         if self._quiet:
             return
-        table = Table(*columns, box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False)
+        for number, column in enumerate(columns):
+            table.add_column(column, no_wrap=number == 0)
         for row in rows:
             table.add_row(*(escape(cell) for cell in row))
         self._out.print(table, soft_wrap=False)

@@ -99,12 +99,9 @@ def listed(context: Context) -> list[Listed]:
         look = store.look(backup)
         opens = not look.flaw and look.sealed_for == ours
         state = look.state if look.flaw or opens else f"{look.state}; sealed for another key ({look.sealed_for})"
-        rows.append(Listed(backup.name, _moment(backup.started), _moment(backup.expires), state, opens))
+        made = f"{backup.started:%Y-%m-%d %H:%M:%S} UTC" if backup.started else ""
+        rows.append(Listed(backup.name, made, f"{backup.expires:%Y-%m-%d}" if backup.expires else "", state, opens))
     return rows
-
-
-def _moment(time: datetime | None) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC" if time else ""
 
 
 def _fingerprint(context: Context) -> str:

@@ -29,8 +29,8 @@ keys() {
 
 # sum: one number over all keys with their values, as Consul has them now. Fails where Consul does not answer.
 sum() {
-  consul kv export '' >/dumps/consul.export || return
-  of_all=$(sha256sum </dumps/consul.export)
-  rm -f /dumps/consul.export
+  consul kv export '' >/dumps/consul.export.part || return
+  of_all=$(sha256sum </dumps/consul.export.part)
+  rm -f /dumps/consul.export.part
   echo "${of_all%% *}"
 }
