@@ -15,8 +15,9 @@ PAGE = """\
 <!-- Made by tests/lab/test_recovery.py (`make drill`) of report.json; do not edit. -->
 # A restore to new machines, measured
 
-All machines of the lab's cluster were destroyed with their disks, and what `bootstrap` knew of them with it. `restore` made the platform of a backup on new
-ones, with other names and another storage class. Nothing of before the backup was lost; what was written after it ({age:.0f} s before the loss) was, as it must be.
+All machines of the lab's cluster were destroyed with their disks, and what `bootstrap` knew of them with it.
+`restore` made the platform of a backup on new ones, with other names and another storage class. Nothing of before the
+backup was lost; what was written after it was, as it must be.
 
 | what | seconds |
 |---|---:|
@@ -27,7 +28,8 @@ ones, with other names and another storage class. Nothing of before the backup w
 | store | what came back |
 |---|---|
 {stores}
-{measured:%Y-%m-%d}, {cpu}, {cores} cores, {memory} GiB, {system}, Linux {kernel}; commit {commit}. Six machines share these cores.
+{measured:%Y-%m-%d}, {cpu}, {cores} cores, {memory} GiB, {system}, Linux {kernel}; commit {commit}. The machines share
+these cores.
 """
 
 
