@@ -5,6 +5,7 @@ Exit codes: 0 nothing acknowledged was lost and every store came back, 1 otherwi
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import Annotated
 
@@ -37,7 +38,10 @@ def drill(
     times: Annotated[int, typer.Option("--times", min=1, help="How often each.")] = 5,
     go_on: Annotated[bool, typer.Option("--go-on", help="Add what the report on disk lacks.")] = False,
 ) -> None:
-    """Strike the lab's stores one by one and write down what their clients saw."""
+    """Strike the lab's stores one by one and write down what their clients saw.
+
+    A drill of some stores or faults takes the place of these in the report on disk, and leaves the others there.
+    """
     for given, known, option in ((stores, KNOWN, "--store"), (faults, FAULTS, "--fault")):
         if unknown := sorted(set(given or ()) - set(known)):
             raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(known)}", param_hint=option)
@@ -46,7 +50,10 @@ def drill(
         console.print(f"[red]error:[/] {lab.ABSENT}")
         raise typer.Exit(1)
     platform = lab.described().platform
-    results = Drill(load_before=os.getloadavg()[0], outcomes=_earlier() if go_on else [])
+    anew = set() if go_on else set(itertools.product(stores or KNOWN, faults or FAULTS))
+    earlier = _earlier() if go_on or stores or faults else []
+    kept = [outcome for outcome in earlier if (outcome.struck_stores, outcome.fault) not in anew]
+    results = Drill(load_before=os.getloadavg()[0], outcomes=kept)
     # Fault by fault: a drill that is cut off has seen every store.
     for fault in faults or FAULTS:
         for name in stores or KNOWN:
