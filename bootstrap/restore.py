@@ -25,7 +25,12 @@ from bootstrap.steps import Change, CheckOnly, Phase, Step
 from bootstrap.velero import Velero
 
 # Container of the backup's pod, which is a store's name too -> its dump, and the shell of the script that loads it.
-LOADERS = {"mysql": ("mysql.sql", "bash"), "postgresql": ("postgresql.sql", "bash"), "consul": ("consul.snap", "sh")}
+LOADERS = {
+    "mysql": ("mysql.sql", "bash"),
+    "postgresql": ("postgresql.sql", "bash"),
+    "consul": ("consul.snap", "sh"),
+    "kafka": ("kafka.topics", "bash"),
+}
 SYNC_SECONDS = 300  # Velero looks into the object store every minute
 # So long after a restore nothing is tidied away that is there, however old: people need time to see that all is well.
 KEPT = timedelta(days=7)
@@ -223,6 +228,12 @@ class BringVolume(Step):
         template, claim = backuppod.wanted(context)
         context.kube.apply(claim)
         context.kube.apply(_modifiers(context, template))
+        context.wait(
+            "Velero to reach the object store",
+            SYNC_SECONDS,
+            lambda: velero.location_trouble(context.kube, settings),
+            lambda: velero.location_remedy(settings),
+        )
         context.wait(
             f"Velero to know backup {context.restoring}",
             SYNC_SECONDS,

@@ -24,7 +24,7 @@ from tests.chart.helm import Object, kind
 from tests.chart.kubernetes_api import ApiServer, account
 
 FILES = PROJECT / "generator/blueprint/files"
-FILES_OF = ("mysql.sql", "postgresql.sql", "consul.snap", "consul.sum")
+FILES_OF = ("mysql.sql", "postgresql.sql", "consul.snap", "consul.sum", "kafka.topics")
 
 
 @dataclass

@@ -55,10 +55,11 @@ KIT = ["kit", "/usr/bin/env", "python3", "/custos/scripts/kit.py"]
 MYSQL = ["mysql", "/bin/bash", "/custos/scripts/dump-mysql.sh"]
 POSTGRESQL = ["postgresql", "/bin/bash", "/custos/scripts/dump-postgresql.sh"]
 CONSUL = ["consul", "/bin/sh", "/custos/scripts/dump-consul.sh"]
+KAFKA = ["kafka", "/bin/bash", "/custos/scripts/dump-kafka.sh"]
 
 
 def test_every_store_is_dumped_between_the_kits_check_and_its_seal(backups: list[Object]) -> None:
-    assert hooks(backups) == [[*KIT, "check"], MYSQL, POSTGRESQL, CONSUL, [*KIT, "seal"]]
+    assert hooks(backups) == [[*KIT, "check"], MYSQL, POSTGRESQL, CONSUL, KAFKA, [*KIT, "seal"]]
 
 
 def test_a_store_elsewhere_is_not_dumped(objects_of: Render) -> None:

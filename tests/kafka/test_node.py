@@ -23,6 +23,7 @@ from tests.chart.test_secrets import load_script
 from tests.clients import kafka
 from tests.clients.pulse import Refused
 from tests.kafka.conftest import JAR, PROJECT, properties
+from tests.ports import free_port
 
 pytestmark = pytest.mark.lab
 make_secrets = load_script()
@@ -182,3 +183,56 @@ def test_an_anonymous_client_writes_and_does_nothing_else(node: Running) -> None
     internal = ask(kafka.PRODUCE, head + one + kafka.text("__consumer_offsets") + one + bytes(4) + kafka.raw(record))
     internal.take(4), internal.text(), internal.take(8)
     assert internal.number("h") == TOPIC_NOT_ALLOWED
+
+
+HEAD = "# Kafka's topics, form 1: name, partitions, copies, options; tabs between\n"
+KEPT = "backup-compacted\t3\t1\tcleanup.policy=compact\tretention.ms=1000\nbackup-plain\t1\t1\n"
+
+
+def topics(node: Running, libraries: Path, work: str, file: Path, port: int = SCRAM) -> tuple[int, str]:
+    """Run the program that the backup's pod runs; its exit code and what it said."""
+    environment = {
+        **os.environ,
+        "SERVERS": f"{HOST}:{port}",
+        "AUTHORITY": str(node.tls / "ca.crt"),
+        "PASSWORD": str(node.secret / "admin-password"),
+    }
+    command = ["java", "-Xmx48m", "-cp", f"{libraries}/*:{JAR}", "custos.kafka.TopicsBackup", work, str(file)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_topics_come_back_as_they_were_set(node: Running, libraries: Path, tmp_path: Path) -> None:
+    kept, again = tmp_path / "kept", tmp_path / "again"
+    kept.write_text(HEAD + KEPT)
+    assert topics(node, libraries, "load", kept) == (0, "Kafka: 2 topics, the same as in the backup\n")
+    assert topics(node, libraries, "dump", again)[0] == 0
+    mine = [line for line in again.read_text().splitlines(keepends=True) if line.startswith(("#", "backup-"))]
+    assert "".join(mine) == HEAD + KEPT
+    assert topics(node, libraries, "load", kept)[0] == 0  # there already, and the same
+
+
+def test_fewer_brokers_keep_fewer_copies(node: Running, libraries: Path, tmp_path: Path) -> None:
+    file = tmp_path / "kept"
+    file.write_text(f"{HEAD}backup-of-three\t1\t3\n")
+    assert topics(node, libraries, "load", file)[0] == 0
+
+
+def test_a_topic_that_is_another_stops_a_load_before_anything_is_made(
+    node: Running, libraries: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "kept"
+    file.write_text(f"{HEAD}backup-other\t1\t1\n")
+    assert topics(node, libraries, "load", file)[0] == 0
+    file.write_text(f"{HEAD}backup-never-made\t1\t1\nbackup-other\t2\t1\n")
+    code, said = topics(node, libraries, "load", file)
+    assert code == 3
+    assert "Kafka has topic backup-other\t1\t1 already; the backup has backup-other\t2\t1\n" in said
+    assert topics(node, libraries, "dump", file)[0] == 0
+    assert "backup-never-made" not in file.read_text()
+
+
+def test_a_kafka_that_does_not_answer_gives_no_empty_list(node: Running, libraries: Path, tmp_path: Path) -> None:
+    code, said = topics(node, libraries, "dump", tmp_path / "none", port=free_port())
+    assert code == 1, said
+    assert said.startswith("Kafka: ") and not (tmp_path / "none").exists()

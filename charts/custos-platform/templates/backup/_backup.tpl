@@ -12,7 +12,7 @@ component: backup
 
 {{- /* backup.stores: the stores of this release whose data is dumped, a YAML list. What another runs, another backs up. */ -}}
 {{- define "backup.stores" -}}
-{{- range $store := list "mysql" "postgresql" "consul" }}
+{{- range $store := list "mysql" "postgresql" "consul" "kafka" }}
 {{- if (index $.Values $store).enabled }}
 - {{ $store }}
 {{- end }}
@@ -21,7 +21,7 @@ component: backup
 
 {{- /* backup.files: the dumps, as kit.py counts them. */ -}}
 {{- define "backup.files" -}}
-{{- $names := dict "mysql" "mysql.sql" "postgresql" "postgresql.sql" "consul" "consul.snap consul.sum" -}}
+{{- $names := dict "mysql" "mysql.sql" "postgresql" "postgresql.sql" "consul" "consul.snap consul.sum" "kafka" "kafka.topics" -}}
 {{- $files := list -}}
 {{- range include "backup.stores" . | fromYamlArray -}}
 {{- $files = append $files (index $names .) -}}
