@@ -162,7 +162,7 @@ def backups(inventory: InventoryFile, as_json: AsJson = False, verbose: Verbose 
         if as_json:
             print(json.dumps([asdict(each) for each in found], indent=2))
         rows = [(each.name, each.made, each.kept_until, each.state) for each in found]
-        context.console.table(("backup", "made", "kept until", "state"), rows)
+        context.console.table(("backup", "made (UTC)", "kept until", "state"), rows)
         raise typer.Exit(FINE if any(each.usable for each in found) else WRONG)
 
 

@@ -99,7 +99,7 @@ def listed(context: Context) -> list[Listed]:
         look = store.look(backup)
         opens = not look.flaw and look.sealed_for == ours
         state = look.state if look.flaw or opens else f"{look.state}; sealed for another key ({look.sealed_for})"
-        made = f"{backup.started:%Y-%m-%d %H:%M:%S} UTC" if backup.started else ""
+        made = f"{backup.started:%Y-%m-%d %H:%M}" if backup.started else ""
         rows.append(Listed(backup.name, made, f"{backup.expires:%Y-%m-%d}" if backup.expires else "", state, opens))
     return rows
 

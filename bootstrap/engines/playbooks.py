@@ -33,7 +33,9 @@ def variables(inventory: Inventory) -> dict[str, Any]:
         "custos_mirrors": inventory.containerd["mirrors"],
         "custos_ignore_preflight_errors": list(cluster.ignore_preflight_errors),
         "custos_kubelet": dict(cluster.kubelet),
-        "custos_kube_proxy": {"mode": "iptables", "iptables": {"minSyncPeriod": SERVICE_SYNC}, **cluster.kube_proxy},
+        # Changes of one Service are written alone; iptables' rules are read and written as a whole, while the policy
+        # controller does the same.
+        "custos_kube_proxy": {"mode": "nftables", "nftables": {"minSyncPeriod": SERVICE_SYNC}, **cluster.kube_proxy},
         "custos_network": {
             "podCidr": network.pod_cidr,
             "serviceCidr": network.service_cidr,

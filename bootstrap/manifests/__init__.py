@@ -25,8 +25,8 @@ def images() -> dict[str, str]:
 
 
 def cluster(inventory: Inventory) -> list[Manifest]:
-    """DNS on every node; the policy controller where the network is ours."""
-    found = _render("coredns.yaml.j2", inventory)
+    """DNS on every node, kube-proxy's share of it; the policy controller where the network is ours."""
+    found = _render("coredns.yaml.j2", inventory) + _render("kube-proxy.yaml.j2", inventory)
     if inventory.cluster.network.plugin == "routed-bridge":
         found += _render("kube-router.yaml.j2", inventory)
     return found

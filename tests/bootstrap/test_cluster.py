@@ -70,6 +70,37 @@ def test_objects_are_made_once_and_mended_when_somebody_changed_them(kube: Kube,
     assert kube.difference(changed) is None
 
 
+@pytest.fixture
+def kubeadms(kube: Kube) -> dict[str, Any]:
+    """kube-proxy as kubeadm makes it, as far as the tests' API server takes it."""
+    labels = {"k8s-app": "kube-proxy"}
+    container = {"name": "kube-proxy", "image": "registry.k8s.io/kube-proxy:v1.34.4", "command": ["kube-proxy"]}
+    found = {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "kube-proxy", "namespace": "kube-system"},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
+    }
+    kube.delete(kube.path(found))
+    return kube.create(kube.path(found).rpartition("/")[0], found)
+
+
+def test_kube_proxy_gets_a_share_and_keeps_what_kubeadm_gave_it(
+    kube: Kube, inventory: Inventory, kubeadms: dict[str, Any]
+) -> None:
+    (share,) = [m for m in manifests.cluster(inventory) if m["metadata"]["name"] == "kube-proxy"]
+    assert kube.difference(share)
+    kube.apply(share)
+    assert kube.difference(share) is None
+    (container,) = kube.get(kube.path(share))["spec"]["template"]["spec"]["containers"]
+    (before,) = kubeadms["spec"]["template"]["spec"]["containers"]
+    assert container == {**before, "resources": {"requests": {"cpu": "100m", "memory": "32Mi"}}}
+
+
+@pytest.mark.usefixtures("kubeadms")
 @pytest.mark.parametrize("make", [manifests.cluster, manifests.storage, manifests.namespace])
 def test_the_api_server_takes_every_object(
     kube: Kube, inventory: Inventory, make: Callable[[Inventory], list[dict[str, Any]]]

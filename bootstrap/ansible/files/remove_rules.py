@@ -30,5 +30,17 @@ def sets() -> bool:
     return bool(ours)
 
 
-if any([rules("iptables"), rules("ip6tables"), sets()]):
+def tables() -> bool:
+    """Delete kube-proxy's own tables of nftables; True if there were any."""
+    try:
+        listed = subprocess.run(["nft", "list", "tables"], stdout=subprocess.PIPE, check=True).stdout.decode()
+    except OSError:
+        return False
+    ours = [line.split()[1:] for line in listed.splitlines() if line.split()[-1] == "kube-proxy"]
+    for family, name in ours:
+        subprocess.run(["nft", "delete", "table", family, name], check=True)
+    return bool(ours)
+
+
+if any([rules("iptables"), rules("ip6tables"), sets(), tables()]):
     print("removed")
