@@ -22,11 +22,16 @@ from bootstrap.workloads import is_ready
 
 VOLUME = "dumps"
 _VERIFY = ("python3", "/custos/scripts/kit.py", "verify")
+_DAMAGED = 2  # its exit code where a person has to decide
 # What places a pod, and is not to come from the cluster that is gone: today's values say it, or nobody.
 _PLACING = (
     *("affinity", "imagePullSecrets", "nodeSelector", "preemptionPolicy", "priority", "priorityClassName"),
     *("runtimeClassName", "schedulerName", "tolerations", "topologySpreadConstraints"),
 )
+
+
+class Damaged(Problem):
+    """The volume was brought back, and its dumps cannot be used."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,10 +69,12 @@ def run(context: Context, container: str, command: Sequence[str]) -> tuple[int, 
 
 
 def dumps(context: Context) -> Dumps:
-    """What is on its volume, read to its end. Raises Problem where that is not what a backup put there."""
+    """What is on its volume, read to its end. Raises Damaged where that is not what a backup put there."""
     code, said = run(context, "kit", _VERIFY)
+    if code == _DAMAGED:
+        raise Damaged(said.strip(), "take an older backup")
     if code:
-        raise Problem(said.strip() or f"{' '.join(_VERIFY)} ended with {code}", "take an older backup")
+        raise Problem(f"{' '.join(_VERIFY)} ended with {code}: {said.strip()}", "run the same command again")
     found = json.loads(said)
     return Dumps(found["files"], str(found.get("kit", "")))
 
@@ -97,12 +104,21 @@ def wanted(context: Context) -> tuple[Manifest, Manifest]:
     settings, platform = velero.settings(context.inventory), context.inventory.platform
     usual = dataclasses.replace(context, restoring="")
     objects = context.helm.template(platform.release, platform.namespace, rendered(usual).folder)
-    name = settings.own("backup")
-    mine = next(o for o in objects if o["kind"] == "StatefulSet" and o["metadata"]["name"] == name)
+    stated = (o for o in objects if o["kind"] == "StatefulSet" and o["metadata"]["name"] == settings.workload)
+    (mine,) = stated
     (claim,) = mine["spec"]["volumeClaimTemplates"]
     metadata = {**claim["metadata"], "name": f"{VOLUME}-{settings.pod}", "namespace": platform.namespace}
     template = dict(mine["spec"]["template"])
     return template, {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim["spec"]}
+
+
+def is_todays(pod: Manifest, template: Manifest) -> bool:
+    """Whether the pod has the containers of `template`, of the same images."""
+    return _images(pod) == _images(template)
+
+
+def _images(pod: Manifest) -> dict[str, str]:
+    return {container["name"]: container["image"] for container in pod["spec"]["containers"]}
 
 
 def modifier(context: Context, template: Manifest) -> dict[str, Any]:

@@ -31,12 +31,24 @@ class Recovery:
         """What the store says of it."""
         if self._asked != LATEST:
             return self.store.named(self._asked)
+        if begun := self._begun():
+            self._context.console.note(f"    {LATEST}: {begun}, whose restore has put data into the stores already")
+            return self.store.named(begun)
         found, passed_over = self.store.newest()
         for backup in passed_over:
             self._context.console.note(
                 f"    {LATEST}: passed over {backup.name}, which is {self.store.look(backup).state}"
             )
         return found
+
+    def _begun(self) -> str:
+        """The backup whose restore can only be gone on with; nothing where there is none, or no cluster answers."""
+        try:
+            self._context.kube.version()
+        except Problem:
+            return ""
+        mark = restoremark.read(self._context)
+        return mark.backup if mark and mark.stage is not Stage.BEGUN else ""
 
     @functools.cached_property
     def kit(self) -> Kit:

@@ -14,11 +14,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bootstrap import backuppod, manifests, phases, restoremark, velero
+from bootstrap.backuppod import Damaged
 from bootstrap.clients.kube import Manifest
 from bootstrap.context import Context
-from bootstrap.errors import Problem
+from bootstrap.errors import NotYet, Problem
 from bootstrap.objects import ApplyObjects
-from bootstrap.phases.platform import InstallRelease, PodsReady, before_release
+from bootstrap.phases.platform import EndOfRestore, InstallRelease, PodsReady, before_release
 from bootstrap.recovery import Recovery
 from bootstrap.restoremark import Mark, Stage
 from bootstrap.steps import Change, CheckOnly, Phase, Step
@@ -42,7 +43,12 @@ def all_phases(recovery: Recovery, context: Context) -> Sequence[Phase]:
     """What a restore does, in its order. `context.restoring` has to name the backup."""
     usual = {phase.name: phase for phase in phases.all_phases(context.inventory)}
     before = [usual[name] for name in ("preflight", "machines", "cluster", "storage") if name in usual]
-    after = [usual[name] for name in ("platform", "edge", "backups", "verify") if name in usual]
+    # Its note stays until all is proven: until then the same command goes on.
+    after = [
+        Phase(name, [step for step in usual[name].steps if not isinstance(step, EndOfRestore)])
+        for name in ("platform", "edge", "backups", "verify")
+        if name in usual
+    ]
     steps: Sequence[Step] = [
         Begin("the restore is noted in the cluster", recovery),
         Secrets("Secrets", recovery),
@@ -71,6 +77,7 @@ def all_phases(recovery: Recovery, context: Context) -> Sequence[Phase]:
             ],
         ),
         *after,
+        Phase("restored", [EndOfRestore("no restore is under way")]),
     ]
 
 
@@ -86,17 +93,9 @@ def _nothing_answers(context: Context) -> None:
 def _nothing_runs(context: Context) -> None:
     platform, mark = context.inventory.platform, restoremark.read(context)
     name, namespace = platform.release, platform.namespace
-    give_up = f"`helm uninstall {name} --namespace {namespace}`, then `kubectl delete namespace {namespace}`"
-    if mark and mark.backup == context.restoring:
-        return
-    if mark and mark.stage is Stage.BEGUN:
-        return  # nothing was loaded: another backup may take its place
     if mark:
-        raise Problem(
-            f"the restore of {mark.backup} into release {name} has not ended, and has put data into its stores",
-            f"end it first: `python -m bootstrap restore {mark.backup} {context.inventory.file}`; to take another"
-            f" backup instead, give up what it has loaded, which is in the backup still: {give_up}",
-        )
+        _refuse_another(context, mark)
+        return
     found = context.helm.release(name, namespace)
     if found and found.status != "deployed":
         raise Problem(
@@ -109,8 +108,42 @@ def _nothing_runs(context: Context) -> None:
             f"release {name} is in namespace {namespace} already (revision {found.revision}, {found.status}); a restore"
             " would mix its data with the backup's",
             "name an inventory of other machines; or, if that platform is to be given up with all of its data: back it"
-            f" up, {give_up}",
+            f" up, {_giving_up(context)}",
         )
+    # A release that was uninstalled leaves its volumes, and they may be newer than any backup.
+    claims = [claim["metadata"]["name"] for claim in _claims(context)]
+    if claims:
+        raise Problem(
+            f"namespace {namespace} has volumes already, of an earlier release {name} perhaps: {', '.join(claims[:5])}"
+            + (f" and {len(claims) - 5} more" if len(claims) > 5 else ""),
+            f"`python -m bootstrap apply {context.inventory.file}` brings that release back with its data; only if"
+            f" nothing of it is needed: `kubectl delete namespace {namespace}`",
+        )
+
+
+def _claims(context: Context) -> list[Manifest]:
+    try:
+        return context.kube.items(f"/api/v1/namespaces/{context.inventory.platform.namespace}/persistentvolumeclaims")
+    except NotYet:
+        return []
+
+
+def _giving_up(context: Context) -> str:
+    """The commands by which a platform goes with all of its data."""
+    name, namespace = context.inventory.platform.release, context.inventory.platform.namespace
+    return f"`helm uninstall {name} --namespace {namespace}`, then `kubectl delete namespace {namespace}`"
+
+
+def _refuse_another(context: Context, mark: Mark) -> None:
+    """Raises Problem where the stores are another backup's: nothing of that may be in them."""
+    if mark.backup == context.restoring or mark.stage is Stage.BEGUN:
+        return
+    raise Problem(
+        f"the restore of {mark.backup} into release {context.inventory.platform.release} has not ended, and has put"
+        " data into its stores",
+        f"end it first: `python -m bootstrap restore {mark.backup} {context.inventory.file}`; to take another backup"
+        f" instead, give up what the stores hold now: {_giving_up(context)}",
+    )
 
 
 class UntilLoaded(Step):
@@ -134,7 +167,10 @@ class UntilLoaded(Step):
 
 
 def _stage(context: Context) -> Stage | None:
+    """How far this restore is. Raises Problem where another has come between."""
     mark = restoremark.read(context)
+    if mark:
+        _refuse_another(context, mark)
     return mark.stage if mark else None
 
 
@@ -150,6 +186,8 @@ class Begin(Step):
         mark = restoremark.read(context)
         if mark and mark.backup == context.restoring:
             return ()
+        if mark:
+            _refuse_another(context, mark)
         for secret in _kept(self._recovery, context):
             there = backuppod.found(context, context.kube.path(secret))
             held = (there or {}).get("data", {})
@@ -160,7 +198,7 @@ class Begin(Step):
                     f"Secret {metadata['name']} is in namespace {metadata['namespace']} already, with another content"
                     " than in the backup",
                     "this is not the empty cluster that a restore needs: where nothing in that namespace is needed,"
-                    f" `kubectl delete namespace {metadata['namespace']}`",
+                    f" give it up ({_giving_up(context)}), and run the same command again",
                 )
         return [Change("cluster", f"note that the stores wait for backup {context.restoring}")]
 
@@ -211,14 +249,15 @@ class BringVolume(Step):
     def check(self, context: Context) -> Sequence[Change]:
         """Nothing to do where the pod is there, of this backup and with whole dumps."""
         pod = backuppod.live(context)
-        labels = pod["metadata"].get("labels", {}) if pod else {}
-        if labels.get(velero.OF_BACKUP) == context.restoring and backuppod.runs(context):
-            try:
-                self.verify(context)
-            except Problem:
-                return [self._work(context)]
-            return ()
-        return [self._work(context)]
+        if not pod or pod["metadata"].get("labels", {}).get(velero.OF_BACKUP) != context.restoring:
+            return [self._work(context)]
+        if not backuppod.runs(context) or not backuppod.is_todays(pod, backuppod.wanted(context)[0]):
+            return [self._work(context)]
+        try:
+            self.verify(context)
+        except Damaged:
+            return [self._work(context)]
+        return ()
 
     def change(self, context: Context) -> Sequence[Change]:
         """Have Velero restore pod and volume; what a run that was cut off left of them goes first."""
@@ -248,7 +287,11 @@ class BringVolume(Step):
             functools.partial(_progress, context, settings, name),
             lambda: f"see `kubectl --namespace {namespace} logs deployment/velero`",
         )
-        _judge(context, settings, name)
+        try:
+            _judge(context, settings, name)
+        finally:
+            # Velero's server alone can take its Restores away: what stays would hold up the end of its namespace.
+            context.kube.delete(settings.path("restores", name))
         return [self._work(context)]
 
     def verify(self, context: Context) -> None:
@@ -262,11 +305,11 @@ class BringVolume(Step):
         )
         try:
             dumps = backuppod.dumps(context)
-        except Problem as damaged:
-            raise Problem(f"backup {context.restoring}: {damaged.what}", _older(context)) from damaged
+        except Damaged as damaged:
+            raise Damaged(f"backup {context.restoring}: {damaged.what}", _older(context)) from damaged
         kit = self._recovery.kit.made_of
         if dumps.kit not in ("", kit):  # older backups name none
-            raise Problem(
+            raise Damaged(
                 f"backup {context.restoring}: a Secret was changed while it was made; its kit ({kit}) is not the one"
                 f" that fits its dumps ({dumps.kit})",
                 _older(context),
@@ -278,6 +321,8 @@ class BringVolume(Step):
 
 def _older(context: Context) -> str:
     file = context.inventory.file
+    if _stage(context) is not Stage.BEGUN:
+        return f"run the same command again; `python -m bootstrap backups {file}` lists the others"
     return f"nothing was loaded yet: `python -m bootstrap restore OTHER {file}` with an older one of `backups {file}`"
 
 
@@ -328,10 +373,6 @@ class Loaded(Step):
     def change(self, context: Context) -> Sequence[Change]:
         """Take away what only the restore needed, and note that the stores are full."""
         settings = velero.settings(context.inventory)
-        # Velero's server alone can take its Restores away: what stays would hold up the end of its namespace one day.
-        for item in context.kube.items(settings.path("restores")):
-            if item["spec"].get("backupName") == context.restoring:
-                context.kube.delete(settings.path("restores", item["metadata"]["name"]))
         context.kube.delete(context.kube.path(_modifiers(context, None)))
         _keep(context, settings, datetime.now(UTC) + KEPT)
         restoremark.write(context, Mark(context.restoring, Stage.LOADED))
@@ -349,8 +390,10 @@ def _keep(context: Context, settings: Velero, until: datetime) -> None:
 
 
 def _remove_leftovers(context: Context) -> None:
-    """Pod and claim that a restore which was cut off has left; the backup itself is in the object store."""
-    gone = [backuppod.pod_path(context), backuppod.claim_path(context)]
+    """What a restore that was cut off has left; the backup itself is in the object store."""
+    settings = velero.settings(context.inventory)
+    restores = [settings.path("restores", r["metadata"]["name"]) for r in context.kube.items(settings.path("restores"))]
+    gone = [backuppod.pod_path(context), backuppod.claim_path(context), *restores]
     for path in gone:
         context.kube.delete(path)
     context.wait(

@@ -23,7 +23,7 @@ ENDED = ("Completed", "PartiallyFailed", "Failed", "FailedValidation", "Deleting
 LOCATION = "default"
 SCHEDULED = "velero.io/schedule-name"
 OF_BACKUP = "velero.io/backup-name"
-_NAME = 63
+NAME = 63  # characters of an object's name
 _UNITS = {"h": 3600, "m": 60, "s": 1}
 
 
@@ -44,9 +44,9 @@ class Velero:
     dump: int
     copy: int
 
-    def own(self, what: str) -> str:
+    def own(self, what: str, longest: int = NAME) -> str:
         """The name of the release's object `what`."""
-        return own(self.release, what)
+        return own(self.release, what, longest)
 
     @property
     def schedule(self) -> str:
@@ -61,7 +61,12 @@ class Velero:
     @property
     def pod(self) -> str:
         """The name of the pod that holds the dumps, in the release's namespace."""
-        return f"{self.own('backup')}-0"
+        return f"{self.workload}-0"
+
+    @property
+    def workload(self) -> str:
+        """The name of the StatefulSet that pod is of; the names of its pods and revisions are longer than its own."""
+        return self.own("backup", 52)
 
     @property
     def kit(self) -> str:
@@ -92,13 +97,13 @@ class Known:
     copied: int = 0
 
 
-def own(release: str, what: str) -> str:
-    """The name of the release's object `what`, as the chart's common.name writes it."""
+def own(release: str, what: str, longest: int = NAME) -> str:
+    """The name of the release's object `what`, as the chart's common.name writes it with `max`."""
     release = release.replace(".", "-")
     whole = what if what == release or what.startswith(f"{release}-") else f"{release}-{what}"
-    if len(whole) <= _NAME:
+    if len(whole) <= longest:
         return whole
-    return f"{whole[: _NAME - 9].removesuffix('-')}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+    return f"{whole[: longest - 9].removesuffix('-')}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
 def settings(inventory: Inventory) -> Velero:

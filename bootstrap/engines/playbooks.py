@@ -35,7 +35,11 @@ def variables(inventory: Inventory) -> dict[str, Any]:
         "custos_kubelet": dict(cluster.kubelet),
         # Changes of one Service are written alone; iptables' rules are read and written as a whole, while the policy
         # controller does the same.
-        "custos_kube_proxy": {"mode": "nftables", "nftables": {"minSyncPeriod": SERVICE_SYNC}, **cluster.kube_proxy},
+        "custos_kube_proxy": {
+            "mode": "nftables",
+            **{mode: {"minSyncPeriod": SERVICE_SYNC} for mode in ("nftables", "iptables")},
+            **cluster.kube_proxy,
+        },
         "custos_network": {
             "podCidr": network.pod_cidr,
             "serviceCidr": network.service_cidr,

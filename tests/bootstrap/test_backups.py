@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+import tools
 from bootstrap import backup, backupstatus, sealing, velero
 from bootstrap.backup import TakeBackup, default_name
 from bootstrap.chart import RenderedChart
 from bootstrap.errors import Problem
+from bootstrap.paths import PROJECT
 from bootstrap.phases.backups import (
     Await,
     BackupSecrets,
@@ -383,6 +388,16 @@ def test_status_fails_where_velero_cannot_use_its_place(site: Site) -> None:
 )
 def test_objects_are_called_as_the_chart_calls_them(release: str, name: str) -> None:
     assert velero.own(release, "site") == name
+
+
+@pytest.mark.parametrize("release", ["custos", "a" * 40, "a" * 46, "a" * 53])
+def test_the_pod_is_called_as_the_chart_calls_it(release: str, site: Site) -> None:
+    values = ["velero.enabled=true", "velero.objectStore.bucket=b-1"]
+    options = [word for value in values for word in ("--set", value)]
+    chart = PROJECT / "charts/custos-platform"
+    command = ["template", release, str(chart), "--show-only", "templates/backup/statefulset.yaml", *options]
+    done = subprocess.run([str(tools.ensure("helm")), *command], capture_output=True, text=True, check=True)
+    assert yaml.safe_load(done.stdout)["metadata"]["name"] == replace(site.settings, release=release).workload
 
 
 def test_a_name_that_is_too_long_ends_in_its_sum() -> None:

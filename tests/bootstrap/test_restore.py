@@ -110,6 +110,39 @@ def test_a_release_that_failed_is_never_called_one_to_uninstall(restoring: Site)
     assert "uninstall" not in refused.value.remedy
 
 
+def test_volumes_that_a_release_left_are_not_taken_for_an_empty_place(restoring: Site) -> None:
+    """`helm uninstall` leaves them, and they may be newer than any backup."""
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data-custos-mysql-0", "namespace": restoring.settings.release_namespace},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    restoring.kube.apply(claim)
+    with pytest.raises(Problem, match="has volumes already, of an earlier release custos perhaps: data-custos-mysql-0"):
+        place(restoring).check(restoring.context)
+    restoremark.write(restoring.context, Mark("mine", Stage.LOADING))  # they are this restore's own
+    assert place(restoring).check(restoring.context) == ()
+
+
+def test_two_restores_do_not_mix(restoring: Site) -> None:
+    """Another, from another computer, has come between."""
+    restoremark.write(restoring.context, Mark("other", Stage.LOADING))
+    for step in (restore.Begin("", recovered(restoring)), restore.UntilLoaded(restore.Load("load"))):
+        with pytest.raises(Problem, match="the restore of other into release custos has not ended"):
+            step.check(restoring.context)
+
+
+def test_the_note_stays_until_all_is_proven(restoring: Site) -> None:
+    phases = restore.all_phases(recovered(restoring), restoring.context)
+    assert [(p.name, [type(s) for s in p.steps].count(EndOfRestore)) for p in phases][-4:] == [
+        ("platform", 0),
+        ("backups", 0),
+        ("verify", 0),
+        ("restored", 1),
+    ]
+
+
 # --- The note in the cluster, and the Secrets
 
 
@@ -191,8 +224,6 @@ def test_no_backup_is_tidied_away_right_after_a_restore(restoring: Site) -> None
     for name, days in (("long-gone", -20), ("mine", -1), ("fresh", 25)):
         expires = f"{now + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}"
         restoring.put("Backup", name, spec={}, status={"phase": "Completed", "expiration": expires})
-    for name, of in (("mine-1", "mine"), ("by-hand", "other")):
-        restoring.put("Restore", name, spec={"backupName": of})
     restore.Loaded("loaded").change(restoring.context)
     ends = {
         item["metadata"]["name"]: datetime.fromisoformat(item["status"]["expiration"]) - now
@@ -200,7 +231,6 @@ def test_no_backup_is_tidied_away_right_after_a_restore(restoring: Site) -> None
     }
     assert all(timedelta(days=6.9) < ends[name] < timedelta(days=7.1) for name in ("long-gone", "mine")), ends
     assert ends["fresh"] > timedelta(days=24)
-    assert [item["metadata"]["name"] for item in kube.items(settings.path("restores"))] == ["by-hand"]
     assert restoremark.read(restoring.context) == Mark("mine", Stage.LOADED)
     assert restoring.context.restoring == ""
 
@@ -266,6 +296,15 @@ def test_a_backup_that_this_key_does_not_open_is_called_so(site: Site, s3: Serve
         ("custos-b", "whole, 12,345 bytes; sealed for another key (another)", "2026-12-28", False),
         ("custos-a", "whole, 12,345 bytes", "2026-12-28", True),
     ]
+
+
+@pytest.mark.parametrize(("stage", "taken"), [(Stage.BEGUN, "custos-b"), (Stage.LOADING, "custos-a")])
+def test_latest_goes_on_with_what_has_been_loaded(site: Site, s3: Server, stage: Stage, taken: str) -> None:
+    path, space = s3.folder / site.settings.prefix, site.settings.release_namespace
+    write_backup(path, "custos-a", 6, namespace=space)
+    write_backup(path, "custos-b", 7, namespace=space)
+    restoremark.write(site.context, Mark("custos-a", stage))
+    assert Recovery(site.context, "latest").backup.name == taken
 
 
 def test_latest_says_which_it_passes_over(site: Site, s3: Server) -> None:

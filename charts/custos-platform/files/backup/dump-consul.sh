@@ -6,7 +6,7 @@ set -eu
 . "${0%/*}/consul.sh"
 tries=5
 
-rm -f "$FILE" "$SUM" "$FILE.part"
+rm -f "$FILE" "$SUM" "$FILE.part" "$LOADING" "$LOADED"
 # A sum that is the same before and after the snapshot is the snapshot's. Where Vault writes without a pause there is none, and the load cannot compare.
 before=$(sum)
 while [ "$tries" -gt 0 ]; do

@@ -6,6 +6,9 @@ set -eu
 : "${CONSUL_HTTP_ADDR:?}"
 FILE=/dumps/consul.snap
 SUM=/dumps/consul.sum
+# A load has begun; and the sum of what it put there.
+LOADING=/dumps/consul.loading
+LOADED=/dumps/consul.loaded
 # Snapshots want a token that may manage all.
 export CONSUL_HTTP_TOKEN_FILE=/etc/custos/consul/management-token
 

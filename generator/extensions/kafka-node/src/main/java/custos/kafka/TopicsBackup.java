@@ -17,6 +17,7 @@ import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.Config;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.DescribeClusterOptions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.common.config.ConfigResource;
@@ -95,7 +96,8 @@ public final class TopicsBackup {
 
     private int load(Path file) throws IOException, ExecutionException, InterruptedException {
         SortedMap<String, Topic> wanted = read(file);
-        int brokers = admin.describeCluster().nodes().get().size();
+        // One that is away for a moment is one of them.
+        int brokers = admin.describeCluster(new DescribeClusterOptions().includeFencedBrokers(true)).nodes().get().size();
         wanted.replaceAll((name, topic) -> topic.on(brokers));
         SortedMap<String, Topic> there = topics();
         List<String> others = wanted.keySet().stream().filter(name -> there.containsKey(name) && !there.get(name).equals(wanted.get(name))).toList();
