@@ -23,7 +23,8 @@ backup was lost; what was written after it was, as it must be.
 |---|---:|
 | `bootstrap backup` | {backup_seconds:.0f} |
 | age of the data at the loss (RPO of this run: the backup was made for it) | {age:.0f} |
-| `bootstrap restore`, from bare machines to `helm test` (RTO) | {restore_seconds:.0f} |
+| a `restore` of a damaged copy, on bare machines, until it was refused: it prepared them | {refused_seconds:.0f} |
+| `restore` on these machines, up to `helm test` | {restore_seconds:.0f} |
 {phases}
 | store | what came back |
 |---|---|
@@ -39,6 +40,7 @@ class Circle:
 
     backup_seconds: float
     age: float
+    refused_seconds: float
     restore_seconds: float
     phases: Mapping[str, float]
     stores: Mapping[str, str]

@@ -144,7 +144,9 @@ def test_everything_comes_back_on_new_machines(cluster: Cluster, inventory: Inve
     lab("up", seconds=1200)
 
     # First from a copy in which bytes have flipped: it is noticed before any store has taken any of it.
+    bare = time.time()
     failed = bootstrap("restore", name, site.inventory("damaged", DAMAGED), seconds=RESTORE_SECONDS)
+    noticed = time.time()
     said = failed.stdout + failed.stderr
     print(said)
     assert failed.returncode == 1, said
@@ -175,6 +177,7 @@ def test_everything_comes_back_on_new_machines(cluster: Cluster, inventory: Inve
         Circle(
             backup_seconds=round(backed_up - began, 1),
             age=round(lost - began, 1),
+            refused_seconds=round(noticed - bare, 1),
             restore_seconds=round(back - ready, 1),
             phases=said["seconds"],
             stores={change["where"]: change["what"] for change in loaded["changes"]},
