@@ -123,7 +123,7 @@ def test_every_file_that_is_written_is_right_for_its_reader(files: dict[str, str
         "kind": "KubeletConfiguration",
         "failSwapOn": False,
     }
-    assert (proxy["kind"], proxy["mode"]) == ("KubeProxyConfiguration", "iptables")
+    assert (proxy["kind"], proxy["mode"]) == ("KubeProxyConfiguration", "nftables")
 
     join = yaml.safe_load(files["join.yaml"])["discovery"]["bootstrapToken"]
     assert join["token"] == TOKEN
