@@ -7,6 +7,7 @@ set -euo pipefail
 source "${BASH_SOURCE[0]%/*}/mysql.sh"
 
 # The dump's own: today's values may name more, which the platform has made and nobody has filled.
+# shellcheck disable=SC2016  # MySQL's quotes
 dumped=$(sed --quiet --regexp-extended 's/^CREATE DATABASE .* `([^`]+)` .*/\1/p' "$FILE")
 
 # difference: where the server and the dump part; fails where they do.
