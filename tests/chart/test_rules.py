@@ -188,9 +188,7 @@ def secrets_used(pod: Object) -> Iterator[tuple[str, set[str]]]:
 
 
 def test_config_maps_exist_with_their_keys(objects: list[Object]) -> None:
-    there = {
-        i["metadata"]["name"]: {*i.get("data", {}), *i.get("binaryData", {})} for i in kind(objects, "ConfigMap")
-    }
+    there = {i["metadata"]["name"]: {*i.get("data", {}), *i.get("binaryData", {})} for i in kind(objects, "ConfigMap")}
     there["kube-root-ca.crt"] = {"ca.crt"}  # Kubernetes makes it in every namespace
     for item, pod in pod_templates(objects):
         for wanted, keys in config_maps_used(pod):
