@@ -17,7 +17,8 @@ from bootstrap.chart import rendered
 from bootstrap.clients.execute import execute
 from bootstrap.clients.kube import Manifest
 from bootstrap.context import Context
-from bootstrap.errors import NotYet, Problem
+from bootstrap.errors import Problem
+from bootstrap.velero import Velero
 from bootstrap.workloads import is_ready
 
 VOLUME = "dumps"
@@ -48,7 +49,7 @@ class Dumps:
 
 def live(context: Context) -> Manifest | None:
     """The pod as it is now, None where there is none."""
-    return found(context, pod_path(context))
+    return context.kube.find(pod_path(context))
 
 
 def runs(context: Context) -> bool:
@@ -88,15 +89,12 @@ def pod_path(context: Context) -> str:
 def claim_path(context: Context) -> str:
     """The API path of its volume's claim."""
     settings = velero.settings(context.inventory)
-    return f"/api/v1/namespaces/{settings.release_namespace}/persistentvolumeclaims/{VOLUME}-{settings.pod}"
+    return f"/api/v1/namespaces/{settings.release_namespace}/persistentvolumeclaims/{_claim(settings)}"
 
 
-def found(context: Context, path: str) -> Manifest | None:
-    """The object at the API `path`, None where there is none."""
-    try:
-        return context.kube.get(path)
-    except NotYet:
-        return None
+def _claim(settings: Velero) -> str:
+    """As a StatefulSet calls it, which is to take it over."""
+    return f"{VOLUME}-{settings.pod}"
 
 
 def wanted(context: Context) -> tuple[Manifest, Manifest]:
@@ -104,12 +102,15 @@ def wanted(context: Context) -> tuple[Manifest, Manifest]:
     settings, platform = velero.settings(context.inventory), context.inventory.platform
     usual = dataclasses.replace(context, restoring="")
     objects = context.helm.template(platform.release, platform.namespace, rendered(usual).folder)
-    stated = (o for o in objects if o["kind"] == "StatefulSet" and o["metadata"]["name"] == settings.workload)
-    (mine,) = stated
+    (mine,) = (o for o in objects if o["kind"] == "StatefulSet" and o["metadata"]["name"] == settings.workload)
     (claim,) = mine["spec"]["volumeClaimTemplates"]
-    metadata = {**claim["metadata"], "name": f"{VOLUME}-{settings.pod}", "namespace": platform.namespace}
-    template = dict(mine["spec"]["template"])
-    return template, {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim["spec"]}
+    metadata = {**claim["metadata"], "name": _claim(settings), "namespace": platform.namespace}
+    return mine["spec"]["template"], {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": metadata,
+        "spec": claim["spec"],
+    }
 
 
 def is_todays(pod: Manifest, template: Manifest) -> bool:
@@ -124,7 +125,7 @@ def _images(pod: Manifest) -> dict[str, str]:
 def modifier(context: Context, template: Manifest) -> dict[str, Any]:
     """Velero's rule (resourcemodifiers, v1) that gives the pod of a backup the form of `template`."""
     settings = velero.settings(context.inventory)
-    volume = {"name": VOLUME, "persistentVolumeClaim": {"claimName": f"{VOLUME}-{settings.pod}"}}
+    volume = {"name": VOLUME, "persistentVolumeClaim": {"claimName": _claim(settings)}}
     spec = {**dict.fromkeys(_PLACING), **template["spec"], "volumes": [*template["spec"]["volumes"], volume]}
     return {
         "version": "v1",

@@ -24,6 +24,7 @@ from bootstrap.recovery import Recovery
 from bootstrap.restoremark import Mark, Stage
 from bootstrap.steps import Change, CheckOnly, Phase, Step
 from bootstrap.velero import Velero
+from bootstrap.workloads import is_ready
 
 # Container of the backup's pod, which is a store's name too -> its dump, and the shell of the script that loads it.
 LOADERS = {
@@ -189,7 +190,7 @@ class Begin(Step):
         if mark:
             _refuse_another(context, mark)
         for secret in _kept(self._recovery, context):
-            there = backuppod.found(context, context.kube.path(secret))
+            there = context.kube.find(context.kube.path(secret))
             held = (there or {}).get("data", {})
             # Keys that the backup does not know are the chart's own, of a newer version.
             if there and any(held.get(key) != value for key, value in secret["data"].items()):
@@ -229,7 +230,7 @@ class Secrets(Step):
 
     def _missing(self, context: Context) -> Iterator[Manifest]:
         for secret in _kept(self._recovery, context):
-            if not backuppod.found(context, context.kube.path(secret)):
+            if not context.kube.find(context.kube.path(secret)):
                 yield secret
 
 
@@ -251,7 +252,7 @@ class BringVolume(Step):
         pod = backuppod.live(context)
         if not pod or pod["metadata"].get("labels", {}).get(velero.OF_BACKUP) != context.restoring:
             return [self._work(context)]
-        if not backuppod.runs(context) or not backuppod.is_todays(pod, backuppod.wanted(context)[0]):
+        if not is_ready(pod) or not backuppod.is_todays(pod, backuppod.wanted(context)[0]):
             return [self._work(context)]
         try:
             self.verify(context)
@@ -276,7 +277,7 @@ class BringVolume(Step):
         context.wait(
             f"Velero to know backup {context.restoring}",
             SYNC_SECONDS,
-            lambda: "" if backuppod.found(context, known) else "it is not there yet",
+            lambda: "" if context.kube.find(known) else "it is not there yet",
             lambda: f"see `kubectl --namespace {namespace} describe backupstoragelocation default`",
         )
         name = f"{context.restoring}-{datetime.now(UTC):%Y%m%d%H%M%S}"
@@ -373,7 +374,7 @@ class Loaded(Step):
     def change(self, context: Context) -> Sequence[Change]:
         """Take away what only the restore needed, and note that the stores are full."""
         settings = velero.settings(context.inventory)
-        context.kube.delete(context.kube.path(_modifiers(context, None)))
+        context.kube.delete(f"/api/v1/namespaces/{settings.namespace}/configmaps/{_rules(settings)}")
         _keep(context, settings, datetime.now(UTC) + KEPT)
         restoremark.write(context, Mark(context.restoring, Stage.LOADED))
         context.restoring = ""
@@ -399,16 +400,20 @@ def _remove_leftovers(context: Context) -> None:
     context.wait(
         "leftovers of an earlier restore to go",
         300,
-        lambda: ", ".join(path for path in gone if backuppod.found(context, path)),
+        lambda: ", ".join(path for path in gone if context.kube.find(path)),
         lambda: "see `kubectl describe` of what it names",
     )
 
 
-def _modifiers(context: Context, template: Manifest | None) -> Manifest:
+def _rules(settings: Velero) -> str:
+    return settings.own("restore-rules")
+
+
+def _modifiers(context: Context, template: Manifest) -> Manifest:
     """The ConfigMap with what Velero is to change about the pod."""
     settings = velero.settings(context.inventory)
-    rules = {"rules.yaml": json.dumps(backuppod.modifier(context, template))} if template else {}
-    metadata = {"name": settings.own("restore-rules"), "namespace": settings.namespace}
+    rules = {"rules.yaml": json.dumps(backuppod.modifier(context, template))}
+    metadata = {"name": _rules(settings), "namespace": settings.namespace}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": rules}
 
 
@@ -423,7 +428,7 @@ def _restore(context: Context, name: str) -> dict[str, Any]:
             "includedNamespaces": [settings.release_namespace],
             # Without claims and volumes among them Velero brings back no volume; the claim itself is there already.
             "includedResources": ["pods", "persistentvolumeclaims", "persistentvolumes"],
-            "resourceModifier": {"kind": "ConfigMap", "name": settings.own("restore-rules")},
+            "resourceModifier": {"kind": "ConfigMap", "name": _rules(settings)},
         },
     }
 

@@ -62,6 +62,13 @@ class Kube:
         """The object or list at the API `path`. Raises NotYet where there is none."""
         return dict(self._call("GET", path, query=query))
 
+    def find(self, path: str) -> Manifest | None:
+        """The object at the API `path`, None where there is none."""
+        try:
+            return self.get(path)
+        except NotYet:
+            return None
+
     def items(self, path: str, **query: str) -> list[Manifest]:
         """The objects of the list at the API `path`."""
         return list(self.get(path, **query)["items"])

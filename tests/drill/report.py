@@ -43,6 +43,10 @@ class Drill:
     outcomes: list[Outcome] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
+    def forget(self, store: str, fault: str) -> None:
+        """Make room for new experiments of that store with that fault."""
+        self.outcomes = [o for o in self.outcomes if (o.struck_stores, o.fault) != (store, fault)]
+
 
 @dataclass(frozen=True)
 class Row:

@@ -47,6 +47,12 @@ def test_what_was_struck_together_has_a_row_of_its_own() -> None:
     assert [(row.store, row.median) for row in rows] == [("mysql", 1.0), ("mysql+kafka", 2.0)]
 
 
+def test_a_drill_makes_room_only_for_what_it_strikes() -> None:
+    drill = Drill(0.5, [outcome(1.0), outcome(2.0, fault="wipe"), outcome(3.0, beside="kafka"), outcome(4.0)])
+    drill.forget("mysql", "kill")
+    assert [each.pause for each in drill.outcomes] == [2.0, 3.0]
+
+
 def test_a_drill_goes_on_with_what_was_written(tmp_path: Path) -> None:
     outcomes = [outcome(6.0), outcome(7.0, beside="kafka")]
     assert report.read(tmp_path) == []
