@@ -42,6 +42,7 @@ class Connection:
     CAPABILITIES = 0x1 | 0x4 | 0x8 | 0x200 | 0x800 | 0x2000 | 0x8000 | 0x80000
 
     def __init__(self, host: str, port: int, user: str, password: str, database: str, ca: str, timeout: float) -> None:
+        pulse.step("connect")
         self._socket: socket.socket = socket.create_connection((host, port), timeout)
         self._sequence = 0
         try:
@@ -70,7 +71,9 @@ class Connection:
         return rows
 
     def _log_in(self, user: str, password: bytes, database: str, ca: str) -> None:
+        pulse.step("greeting")
         greeting = self._receive()
+        pulse.step("log in")
         rest = greeting[greeting.index(b"\0", 1) + 5 :]
         nonce = rest[:8] + rest[27:39]
         head = struct.pack("<IIB23x", self.CAPABILITIES, 1 << 24, 45)
@@ -147,9 +150,11 @@ class Rows:
         fresh = self._connection is None
         connection = self._connected()
         if fresh:
+            pulse.step("table")
             connection.query(
                 f"CREATE TABLE IF NOT EXISTS {TABLE} (run CHAR(32), row_id INT, PRIMARY KEY (run, row_id))"
             )
+        pulse.step("insert")
         connection.query(f"INSERT INTO {TABLE} VALUES ('{self._options.run}', {number})")
 
     def numbers(self) -> set[int]:
@@ -167,6 +172,7 @@ class Rows:
         asked = self._options
         if self._connection is None:
             if time.monotonic() - self._resolved_at > RESOLVE_SECONDS:
+                pulse.step("look up")
                 self._address = str(socket.getaddrinfo(asked.host, asked.port, type=socket.SOCK_STREAM)[0][4][0])
                 self._resolved_at = time.monotonic()
             password = os.environ["MYSQL_PASSWORD"]

@@ -8,6 +8,8 @@ reads back what is there and prints one line of JSON:
     gap            the longest time without an acknowledged number, in seconds
     gap_at         when it began, in seconds since 1970
     gaps           every pause longer than half a second, [when, seconds]
+    attempts       what failed, the first that went well after it, and what took longer than half a second:
+                   [when, seconds, how many in a row, what]; the same thing again and again is one entry
     errors         what went wrong meanwhile, with its number
 `--progress FILE` keeps the time of the newest acknowledged number, for those who wait for it.
 """
@@ -21,11 +23,19 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 PATIENCE_SECONDS = 180  # for reading back
 NOTABLE_SECONDS = 0.5
+
+_steps: list[tuple[float, str]] = []  # of the attempt under way: when each began, in seconds since 1970
+
+
+def step(what: str) -> None:
+    """Notes what the attempt under way begins to do, for those who ask where the time went."""
+    _steps.append((time.time(), what))
 
 
 class Refused(Exception):
@@ -45,6 +55,16 @@ class Client(Protocol):
         """Gives the connection up, without a farewell."""
 
 
+@dataclass
+class Attempt:
+    """Attempts of one kind in a row; times in seconds since 1970."""
+
+    began: float
+    ended: float
+    count: int
+    what: str
+
+
 class Pulse:
     """Writes, remembers what was acknowledged and when, reads back, reports."""
 
@@ -53,6 +73,7 @@ class Pulse:
         self._options = options
         self._acknowledged: dict[int, float] = {}
         self._errors: Counter[str] = Counter()
+        self._attempts: list[Attempt] = []
         self._stopped = False
         self._ended = 0.0
 
@@ -64,20 +85,35 @@ class Pulse:
         """Writes until told to stop; another number after each error."""
         began = time.monotonic()
         number = 0
+        failed = False
         while not self._stopped and time.monotonic() - began < self._options.seconds:
             due = time.monotonic() + self._options.interval
             number += 1
+            _steps.clear()
+            attempted = time.time()
             try:
                 self._client.write(number)
             except (OSError, Refused) as error:
                 self._errors[str(error)[:120]] += 1
+                self._note(attempted, f"{_steps[-1][1]}: {error}" if _steps else str(error))
                 self._client.close()
+                failed = True
             else:
                 self._acknowledged[number] = time.time()
+                if failed or time.time() - attempted > NOTABLE_SECONDS:
+                    self._note(attempted, f"acknowledged: {_told(time.time())}")
+                failed = False
                 if self._options.progress:
                     Path(self._options.progress).write_text(f"{time.time()}\n")
             time.sleep(max(0.0, due - time.monotonic()))
         self._ended = time.time()
+
+    def _note(self, began: float, what: str) -> None:
+        if self._attempts and self._attempts[-1].what == what:
+            self._attempts[-1].ended = time.time()
+            self._attempts[-1].count += 1
+        else:
+            self._attempts.append(Attempt(began, time.time(), 1, what[:200]))
 
     def missing(self) -> list[int]:
         """Acknowledged numbers that are not there. Raises SystemExit where nothing can be read for three minutes."""
@@ -103,8 +139,18 @@ class Pulse:
             "gap": longest[1],
             "gap_at": longest[0],
             "gaps": [gap for gap in gaps if gap[1] > NOTABLE_SECONDS],
+            "attempts": [
+                [round(each.began, 3), round(each.ended - each.began, 3), each.count, each.what]
+                for each in self._attempts
+            ],
             "errors": dict(self._errors),
         }
+
+
+def _told(ended: float) -> str:
+    """The steps of the attempt that has ended, each with the seconds that it took."""
+    ends = [*(began for began, _ in _steps[1:]), ended]
+    return ", ".join(f"{what} {end - began:.2f} s" for (began, what), end in zip(_steps, ends, strict=True))
 
 
 def parser(description: str, port: int) -> argparse.ArgumentParser:

@@ -181,6 +181,10 @@ def timeline(outcome: Outcome) -> dict[str, Any]:
             if begun + seconds > start and begun < end:
                 yield place(begun), place(begun + seconds)
 
+    attempts = [
+        (begun, "client", f"{count} times {what}" + (f", for {seconds:.1f} s" if count > 1 else ""))
+        for begun, seconds, count, what in outcome.report.attempts
+    ]
     return {
         "outcome": outcome,
         "pauses": list(pauses()),
@@ -188,7 +192,7 @@ def timeline(outcome: Outcome) -> dict[str, Any]:
         "whole": place(outcome.struck + outcome.whole_after),
         "events": [
             (round(moment - outcome.struck, 1), place(moment), who, what)
-            for moment, who, what in outcome.trace
+            for moment, who, what in sorted([*outcome.trace, *attempts])
             if start <= moment <= end
         ],
     }

@@ -19,7 +19,8 @@ STRUCK = 1000.0
 
 def outcome(pause: float, lost: int = 0, store: str = "mysql", fault: str = "kill", beside: str = "") -> Outcome:
     gaps = [[STRUCK + 0.5, pause]]
-    seen = Report(100, list(range(lost)), pause, STRUCK + 0.5, gaps, {"Connection <refused>": 2})
+    attempts = [[STRUCK + 0.5, 1.2, 2, "connect: Connection <refused>"]]
+    seen = Report(100, list(range(lost)), pause, STRUCK + 0.5, gaps, {"Connection <refused>": 2}, attempts)
     trace = [(STRUCK + 1, "custos-mysql-1", "role: none → primary"), (STRUCK + 900, "custos-mysql-1", "much later")]
     others = [beside] if beside else []
     return Outcome(store, fault, others, "custos-mysql-0", "worker1", STRUCK, STRUCK + 5, 17.0, seen, [], trace)
@@ -84,7 +85,10 @@ def test_a_time_line_shows_the_strike_the_pause_and_the_events_within_it() -> No
     line = report.timeline(outcome(6.0))
     (begun, ended) = line["pauses"][0]
     assert 0 < line["struck"] < begun < ended < line["whole"] < report.WIDTH
-    assert [(after, what) for after, _, _, what in line["events"]] == [(1.0, "role: none → primary")]
+    assert [(after, who, what) for after, _, who, what in line["events"]] == [
+        (0.5, "client", "2 times connect: Connection <refused>, for 1.2 s"),
+        (1.0, "custos-mysql-1", "role: none → primary"),
+    ]
 
 
 def test_both_files_hold_everything_and_nothing_is_taken_for_markup(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ class Report:
     gap_at: float
     gaps: list[list[float]]
     errors: dict[str, int]
+    attempts: list[list[Any]] = field(default_factory=list)  # [when, seconds, how many in a row, what]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@ package custos.standin.edge;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -10,14 +13,20 @@ import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
-/** All edges of one service. Nothing is used before somebody asks, so no start waits for another. */
+/**
+ * All edges of one service. Nothing is used before somebody asks, so no start waits for another. A use goes on when those who asked have waited long
+ * enough, and who asks meanwhile waits for the same one: a store that is slow today is not asked for the same thing twice at once, which would make
+ * it slower, and what it has half done is not done again beside it.
+ */
 public class Edges implements AutoCloseable {
 
+    private static final int GIVEN_UP_AFTER = 6; // times the time that one waits
     private final List<Edge> edges;
     private final long timeoutMillis;
+    private final Map<Edge, Use> underWay = new ConcurrentHashMap<>();
     private final ExecutorService workers = Executors.newCachedThreadPool(daemons());
 
-    /** @param timeoutMillis how long all edges together may take, in milliseconds */
+    /** @param timeoutMillis how long one waits for all edges together, in milliseconds */
     public Edges(List<Edge> edges, long timeoutMillis) {
         this.edges = List.copyOf(edges);
         this.timeoutMillis = timeoutMillis;
@@ -38,27 +47,55 @@ public class Edges implements AutoCloseable {
     }
 
     private List<Finding> use(List<Edge> some) throws InterruptedException {
-        List<Future<Finding>> running = new ArrayList<>();
+        List<Use> uses = new ArrayList<>();
         for (Edge edge : some) {
-            running.add(workers.submit(() -> timed(edge)));
+            uses.add(underWay.compute(edge, (key, use) -> use == null || use.isOver() ? new Use(key) : use));
         }
         long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(timeoutMillis);
         List<Finding> findings = new ArrayList<>();
-        for (int i = 0; i < some.size(); i++) {
-            findings.add(await(some.get(i), running.get(i), deadline));
+        for (Use use : uses) {
+            findings.add(use.await(deadline));
         }
         return findings;
     }
 
-    private Finding await(Edge edge, Future<Finding> running, long deadline) throws InterruptedException {
-        try {
-            return running.get(Math.max(0, deadline - System.nanoTime()), TimeUnit.NANOSECONDS);
-        } catch (TimeoutException e) {
-            running.cancel(true);
-            String message = "no answer within " + timeoutMillis + " ms";
-            return new Finding(edge.name(), Finding.State.FAILED, message, timeoutMillis);
-        } catch (ExecutionException e) {
-            return new Finding(edge.name(), Finding.State.FAILED, Causes.told(e.getCause()), 0);
+    /** An edge that is being used. */
+    private final class Use {
+        private final Edge edge;
+        private final long began = System.nanoTime();
+        private final Future<Finding> finding;
+
+        Use(Edge edge) {
+            this.edge = edge;
+            this.finding = workers.submit(() -> timed(edge));
+        }
+
+        /** Whether the next who asks needs another; one that never ends is given up. */
+        boolean isOver() {
+            if (millis() > GIVEN_UP_AFTER * timeoutMillis) {
+                finding.cancel(true);
+            }
+            return finding.isDone();
+        }
+
+        Finding await(long deadline) throws InterruptedException {
+            try {
+                return finding.get(Math.max(0, deadline - System.nanoTime()), TimeUnit.NANOSECONDS);
+            } catch (TimeoutException e) {
+                return failed("no answer within " + millis() + " ms");
+            } catch (CancellationException e) {
+                return failed("given up after " + millis() + " ms");
+            } catch (ExecutionException e) {
+                return failed(Causes.told(e.getCause()));
+            }
+        }
+
+        private Finding failed(String message) {
+            return new Finding(edge.name(), Finding.State.FAILED, message, millis());
+        }
+
+        private long millis() {
+            return TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - began);
         }
     }
 
