@@ -48,7 +48,7 @@ class EdgesConfiguration {
             edges.add(new VaultEdge(environment.getProperty("spring.cloud.vault.uri"), service.vaultMount(), vault::getObject));
         }
         if (service.needs("keycloak")) {
-            KeycloakEdge keycloak = new KeycloakEdge(environment, service.readsKeycloaksAnswers());
+            KeycloakEdge keycloak = new KeycloakEdge(environment, service.name(), service.readsKeycloaksAnswers());
             keycloak.trustStore();
             edges.add(keycloak);
         }

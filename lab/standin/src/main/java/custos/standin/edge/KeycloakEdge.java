@@ -27,19 +27,25 @@ import org.springframework.core.env.Environment;
 
 /**
  * Keycloak, used as iam-admin and identity do with the same old client: a realm, in it a user with attributes, a group, a session, and userinfo with
- * a token of a client's own.
+ * a token of a client's own. The realm stays, one for each service: to make one is Keycloak's longest work, and on a busy computer it takes longer
+ * than the call may. What was cut off then is found done the next time; a realm made anew for each use was cut off each time.
  */
 public class KeycloakEdge implements Edge {
 
     private static final int CALL_SECONDS = 10; // hard-coded in the real services
-    private static final String NAME = "standin"; // of the user, his attribute, his group and the client
+    private static final String NAME = "standin"; // of the realm, with the service's, and of the user's attribute
 
     private final Environment environment;
+    private final String realm;
     private final boolean readsAnswers;
 
-    /** @param readsAnswers whether the service also reads what Keycloak answers, with fields that this client does not know */
-    public KeycloakEdge(Environment environment, boolean readsAnswers) {
+    /**
+     * @param service its name is part of the realm's, which is the realm's id too, as in Custos: an id has room for 36 characters
+     * @param readsAnswers whether the service also reads what Keycloak answers, with fields that this client does not know
+     */
+    public KeycloakEdge(Environment environment, String service, boolean readsAnswers) {
         this.environment = environment;
+        this.realm = NAME + "-" + service;
         this.readsAnswers = readsAnswers;
     }
 
@@ -77,52 +83,67 @@ public class KeycloakEdge implements Edge {
         if (!url.endsWith("/auth/")) {
             throw new IllegalStateException("iam.server.url is '" + url + "'; the real services need it to end in /auth/");
         }
-        // One realm for each pod, made anew each time: what a use that was cut off left behind does not pile up.
-        // Its name is its id too, as in Custos, and an id has room for 36 characters.
-        String realm = "standin-" + Integer.toHexString(environment.getProperty("HOSTNAME", "local").hashCode());
         try (Keycloak admin = client(url, environment.getProperty("iam.server.super.admin.realm.id", "master"),
                 environment.getProperty("iam.server.client.id", "admin-cli"))
                 .username(environment.getRequiredProperty("iam.server.admin.username"))
                 .password(environment.getRequiredProperty("iam.server.admin.password")).build()) {
-            remove(admin.realm(realm));
-            RealmRepresentation wanted = new RealmRepresentation();
-            wanted.setId(realm);
-            wanted.setRealm(realm);
-            wanted.setEnabled(true);
-            admin.realms().create(wanted);
-            try {
-                useRealm(url, admin.realm(realm), realm);
-            } finally {
-                remove(admin.realm(realm));
+            RealmResource resource = admin.realm(realm);
+            if (!isThere(resource)) {
+                RealmRepresentation wanted = new RealmRepresentation();
+                wanted.setId(realm);
+                wanted.setRealm(realm);
+                wanted.setEnabled(true);
+                admin.realms().create(wanted);
             }
+            useRealm(url, resource);
         }
     }
 
-    private static void remove(RealmResource realm) {
+    /** Whether the realm has been made; asks for what this client can read without being taught. */
+    private static boolean isThere(RealmResource realm) {
         try {
-            realm.remove();
+            realm.users().count();
+            return true;
         } catch (NotFoundException e) {
-            // as it should be
+            return false;
         }
     }
 
-    private void useRealm(String url, RealmResource resource, String realm) {
+    private void useRealm(String url, RealmResource resource) {
+        // Of this use alone: several pods may use the realm at once.
+        String name = NAME + "-" + UUID.randomUUID();
         String secret = UUID.randomUUID().toString();
-        String id = created(resource.users().create(user(secret)), "user");
-        String group = created(resource.groups().add(group()), "group");
-        resource.users().get(id).joinGroup(group);
-        created(resource.clients().create(serviceClient(secret)), "client");
-        try (Keycloak session = client(url, realm, "admin-cli").username(NAME).password(secret).build()) {
+        String id = created(resource.users().create(user(name, secret)), "user");
+        try {
+            String group = created(resource.groups().add(group(name)), "group");
+            try {
+                resource.users().get(id).joinGroup(group);
+                logIn(url, resource, name, id, secret);
+            } finally {
+                resource.groups().group(group).remove();
+            }
+            String client = created(resource.clients().create(serviceClient(name, secret)), "client");
+            try {
+                userinfo(url, name, secret);
+            } finally {
+                resource.clients().get(client).remove();
+            }
+        } finally {
+            resource.users().get(id).remove();
+        }
+    }
+
+    private void logIn(String url, RealmResource resource, String name, String id, String secret) {
+        try (Keycloak session = client(url, realm, "admin-cli").username(name).password(secret).build()) {
             session.tokenManager().getAccessTokenString();
             if (readsAnswers) {
-                readAnswers(resource, id);
+                readAnswers(resource, name, id);
             }
         }
-        userinfo(url, realm, secret);
     }
 
     /** What a client of 2020 fails on unless it has been taught to pass over fields that it does not know. */
-    private static void readAnswers(RealmResource resource, String id) {
+    private static void readAnswers(RealmResource resource, String name, String id) {
         if (resource.users().get(id).getUserSessions().isEmpty()) {
             throw new IllegalStateException("the user logged in, and Keycloak has no session of his");
         }
@@ -131,10 +152,10 @@ public class KeycloakEdge implements Edge {
         if (attributes == null || !List.of("kept").equals(attributes.get(NAME))) {
             throw new IllegalStateException("Keycloak dropped the user's attribute: unmanaged attributes must be enabled");
         }
-        if (resource.users().search(NAME, 0, 1).size() != 1) {
+        if (resource.users().search(name, 0, 1).size() != 1) {
             throw new IllegalStateException("the user that was made is not found");
         }
-        if (resource.groups().groups().size() != 1 || resource.users().get(id).groups().size() != 1) {
+        if (resource.groups().groups(name, 0, 1).size() != 1 || resource.users().get(id).groups().size() != 1) {
             throw new IllegalStateException("the group that was made is not read back");
         }
         RealmRepresentation changed = resource.toRepresentation();
@@ -146,9 +167,9 @@ public class KeycloakEdge implements Edge {
     }
 
     /** Custos asks for userinfo with a token of its own client, without asking for the scope openid. */
-    private void userinfo(String url, String realm, String secret) {
+    private void userinfo(String url, String clientId, String secret) {
         ResteasyClient plain = resteasy();
-        try (Keycloak own = client(url, realm, NAME).grantType(OAuth2Constants.CLIENT_CREDENTIALS).clientSecret(secret).build();
+        try (Keycloak own = client(url, realm, clientId).grantType(OAuth2Constants.CLIENT_CREDENTIALS).clientSecret(secret).build();
                 AutoClosed answer = new AutoClosed(plain.target(url + "realms/" + realm + "/protocol/openid-connect/userinfo")
                         .request().header("Authorization", "Bearer " + own.tokenManager().getAccessTokenString()).get())) {
             if (answer.response.getStatus() != 200) {
@@ -160,16 +181,16 @@ public class KeycloakEdge implements Edge {
         }
     }
 
-    private static UserRepresentation user(String password) {
+    private static UserRepresentation user(String name, String password) {
         CredentialRepresentation credential = new CredentialRepresentation();
         credential.setType(CredentialRepresentation.PASSWORD);
         credential.setValue(password);
         credential.setTemporary(false);
         UserRepresentation user = new UserRepresentation();
-        user.setUsername(NAME);
+        user.setUsername(name);
         user.setFirstName("Stand");
         user.setLastName("In");
-        user.setEmail("standin@example.org");
+        user.setEmail(name + "@example.org");
         user.setEmailVerified(true);
         user.setEnabled(true);
         user.setAttributes(Map.of(NAME, List.of("kept")));
@@ -177,15 +198,15 @@ public class KeycloakEdge implements Edge {
         return user;
     }
 
-    private static GroupRepresentation group() {
+    private static GroupRepresentation group(String name) {
         GroupRepresentation group = new GroupRepresentation();
-        group.setName(NAME);
+        group.setName(name);
         return group;
     }
 
-    private static ClientRepresentation serviceClient(String secret) {
+    private static ClientRepresentation serviceClient(String clientId, String secret) {
         ClientRepresentation client = new ClientRepresentation();
-        client.setClientId(NAME);
+        client.setClientId(clientId);
         client.setSecret(secret);
         client.setServiceAccountsEnabled(true);
         return client;

@@ -149,7 +149,7 @@ class EdgeRulesTest {
         }
         MockEnvironment environment = new MockEnvironment().withProperty("spring.profiles.active", "custos")
                 .withProperty("iam.server.truststore.path", file.toString()).withProperty("iam.server.truststore.password", "right");
-        KeycloakEdge edge = new KeycloakEdge(environment, true);
+        KeycloakEdge edge = new KeycloakEdge(environment, "iam-admin-core-service", true);
         assertThatCode(edge::trustStore).doesNotThrowAnyException();
 
         environment.setProperty("iam.server.truststore.password", "wrong");
@@ -163,7 +163,7 @@ class EdgeRulesTest {
     @Test
     void keycloaksAddressMustEndInAuth() {
         MockEnvironment environment = new MockEnvironment().withProperty("iam.server.url", "http://keycloak.example.org/");
-        assertThatThrownBy(() -> new KeycloakEdge(environment, true).use()).hasMessageContaining("/auth/");
+        assertThatThrownBy(() -> new KeycloakEdge(environment, "iam-admin-core-service", true).use()).hasMessageContaining("/auth/");
     }
 
     private interface Use {
