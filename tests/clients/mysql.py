@@ -144,16 +144,17 @@ class Rows:
         self._connection: Connection | None = None
         self._address = ""
         self._resolved_at = float("-inf")
+        self._made = False
 
     def write(self, number: int) -> None:
         """Inserts a row."""
-        fresh = self._connection is None
         connection = self._connected()
-        if fresh:
+        if not self._made:  # once: a service that connects anew makes no tables either
             pulse.step("table")
             connection.query(
                 f"CREATE TABLE IF NOT EXISTS {TABLE} (run CHAR(32), row_id INT, PRIMARY KEY (run, row_id))"
             )
+            self._made = True
         pulse.step("insert")
         connection.query(f"INSERT INTO {TABLE} VALUES ('{self._options.run}', {number})")
 

@@ -689,6 +689,22 @@ def volume(tmp_path: Path) -> subprocess.CompletedProcess[str]:
     return shell("basics.sh", script, variables, check=False)
 
 
+@pytest.mark.parametrize(
+    ("role", "label", "unreachable", "seconds"),
+    [
+        ("replica", "replica", 0, "0.3"),
+        ("primary", "primary", 0, "0.3"),
+        ("replica", "replica", 1, "0.1"),  # who may be the primary in a second
+        ("primary", "replica", 0, "0.1"),
+        ("replica", "unknown", 0, "0.1"),
+        ("", "", 0, "0.1"),  # outside of the group
+    ],
+)
+def test_a_change_is_looked_at_more_often(role: str, label: str, unreachable: int, seconds: str) -> None:
+    script = f"role='{role}' label='{label}' unreachable={unreachable}; interval; echo $REPLY"
+    assert shell("agent.sh", script).stdout == f"{seconds}\n"
+
+
 @pytest.mark.parametrize("there", ["nothing", "an empty data directory", "lost+found"])
 def test_an_empty_volume_is_initialised(tmp_path: Path, there: str) -> None:
     if there != "nothing":
