@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -103,18 +105,33 @@ def chart(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def objects_of(chart: Callable[[str], Path]) -> Callable[[Case], list[Object]]:
-    """The objects of a case, rendered once a session; tests must not change them."""
+def objects_of(
+    chart: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Case], list[Object]]:
+    """The objects of a case, rendered once for all workers of a session; tests must not change them."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
     @cache
     def render(case: Case) -> list[Object]:
-        folder = chart(case.values)
-        options = ["--values", str(folder / "ci" / case.scenario)] if case.scenario else []
-        for setting in case.settings:
-            options += ["--set", setting]
-        return helm.template(folder, *options, release=case.release)
+        file = shared / f"objects-{case.name}.yaml"
+        with file.open("a+", encoding="utf-8") as rendered:
+            fcntl.flock(rendered, fcntl.LOCK_EX)
+            rendered.seek(0)
+            text = rendered.read()
+            if not text:
+                text = _text(chart(case.values), case)
+                rendered.write(text)
+        return helm.objects(text)
 
     return render
+
+
+def _text(folder: Path, case: Case) -> str:
+    options = ["--values", str(folder / "ci" / case.scenario)] if case.scenario else []
+    for setting in case.settings:
+        options += ["--set", setting]
+    return helm.template_text(folder, *options, release=case.release)
 
 
 @pytest.fixture(params=CASES, ids=lambda case: case.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ import tools
 
 Object = dict[str, Any]
 NAMESPACE = "custos"
+# Helm lives for a second: to collect its garbage as thriftily as Go does by default takes an eighth of that.
+ENVIRONMENT = {**os.environ, "GOGC": "400"}
 
 
 class HelmError(Exception):
@@ -22,7 +25,12 @@ class HelmError(Exception):
 def run(*arguments: str) -> str:
     """Run helm and return its standard output. Raises HelmError."""
     done = subprocess.run(
-        [str(tools.ensure("helm")), *arguments], capture_output=True, text=True, check=False, timeout=120
+        [str(tools.ensure("helm")), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=ENVIRONMENT,
     )
     if done.returncode != 0:
         raise HelmError(done.stderr)
@@ -36,7 +44,11 @@ def template_text(chart: Path, *options: str, release: str = "custos") -> str:
 
 def template(chart: Path, *options: str, release: str = "custos") -> list[Object]:
     """The objects of a chart."""
-    text = template_text(chart, *options, release=release)
+    return objects(template_text(chart, *options, release=release))
+
+
+def objects(text: str) -> list[Object]:
+    """The objects in what `helm template` wrote."""
     return [document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document]
 
 
