@@ -24,6 +24,7 @@ HERE = Path(__file__).parent
 FOLDER = PROJECT / "docs" / "results" / "drill"
 LEAD_SECONDS = 3  # what a time line shows before the strike
 WIDTH = 1000  # of a time line, in its own units
+Event = tuple[float, str, str]  # seconds after the strike, who, what
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def write(drill: Drill, folder: Path = FOLDER) -> None:
     texts = {
         "report.json": json.dumps(data, indent=1) + "\n",
         "report.html": page("report.html.j2", data=data, rows=rows, titles=FAULTS, lines=lines, width=WIDTH),
-        "README.md": page("README.md.j2", data=data, rows=rows, titles=FAULTS),
+        "README.md": page("README.md.j2", data=data, rows=rows, titles=FAULTS, slow=slow(drill.outcomes)),
     }
     for name, text in texts.items():
         fresh = folder / f".{name}"
@@ -155,6 +156,26 @@ def summary(outcomes: list[Outcome]) -> list[Row]:
     ]
 
 
+def slow(outcomes: list[Outcome]) -> list[tuple[Row, Outcome, list[Event]]]:
+    """For each row that missed what is wanted: the experiment in its middle, and what happened until writes went on."""
+    found = []
+    for row in (row for row in summary(outcomes) if row.verdict == "missed"):
+        same = [o for o in outcomes if (o.struck_stores, o.fault) == (row.store, row.fault)]
+        outcome = sorted(same, key=lambda each: each.pause)[len(same) // 2]
+        end = outcome.report.gap_at + outcome.pause - outcome.struck
+        found.append((row, outcome, [event for event in events(outcome) if 0 <= event[0] <= end]))
+    return found
+
+
+def events(outcome: Outcome) -> list[Event]:
+    """What Kubernetes and the client saw, in order."""
+    attempts = [
+        (begun, "client", f"{count} times {what}" + (f", for {seconds:.1f} s" if count > 1 else ""))
+        for begun, seconds, count, what in outcome.report.attempts
+    ]
+    return [(moment - outcome.struck, who, what) for moment, who, what in sorted([*outcome.trace, *attempts])]
+
+
 def page(template: str, **shown: object) -> str:
     """A page of the report; the HTML needs no other file."""
     environment = jinja2.Environment(
@@ -181,18 +202,14 @@ def timeline(outcome: Outcome) -> dict[str, Any]:
             if begun + seconds > start and begun < end:
                 yield place(begun), place(begun + seconds)
 
-    attempts = [
-        (begun, "client", f"{count} times {what}" + (f", for {seconds:.1f} s" if count > 1 else ""))
-        for begun, seconds, count, what in outcome.report.attempts
-    ]
     return {
         "outcome": outcome,
         "pauses": list(pauses()),
         "struck": place(outcome.struck),
         "whole": place(outcome.struck + outcome.whole_after),
         "events": [
-            (round(moment - outcome.struck, 1), place(moment), who, what)
-            for moment, who, what in sorted([*outcome.trace, *attempts])
-            if start <= moment <= end
+            (round(after, 1), place(outcome.struck + after), who, what)
+            for after, who, what in events(outcome)
+            if start <= outcome.struck + after <= end
         ],
     }

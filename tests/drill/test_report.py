@@ -91,6 +91,16 @@ def test_a_time_line_shows_the_strike_the_pause_and_the_events_within_it() -> No
     ]
 
 
+def test_what_was_too_slow_tells_where_the_time_went(tmp_path: Path) -> None:
+    """The middle one of three; nothing of one that was quick enough."""
+    report.write(Drill(0.5, [outcome(9.0), outcome(8.0), outcome(20.0), outcome(2.0, store="kafka")]), tmp_path)
+    told = (tmp_path / "README.md").read_text().partition("## Where the time went")[2]
+    assert "mysql, kill -9 of the leader's process: 9.0 s, from 0.5 s on" in told
+    assert "| 0.5 s | client | 2 times connect: Connection <refused>, for 1.2 s |" in told
+    assert "| 1.0 s | custos-mysql-1 | role: none → primary |" in told
+    assert "much later" not in told and "kafka" not in told
+
+
 def test_both_files_hold_everything_and_nothing_is_taken_for_markup(tmp_path: Path) -> None:
     drill = Drill(0.5, [outcome(6.0)], [Failure("kafka", "wipe", "not within 420 s")])
     report.write(drill, tmp_path)
