@@ -101,7 +101,7 @@ class Pulse:
             else:
                 self._acknowledged[number] = time.time()
                 if failed or time.time() - attempted > NOTABLE_SECONDS:
-                    self._note(attempted, f"acknowledged: {_told(time.time())}")
+                    self._note(attempted, ": ".join(filter(None, ["acknowledged", _told(time.time())])))
                 failed = False
                 if self._options.progress:
                     Path(self._options.progress).write_text(f"{time.time()}\n")
@@ -148,8 +148,8 @@ class Pulse:
 
 
 def _told(ended: float) -> str:
-    """The steps of the attempt that has ended, each with the seconds that it took."""
-    ends = [*(began for began, _ in _steps[1:]), ended]
+    """The steps of the attempt that has ended, each with the seconds that it took; nothing where it told none."""
+    ends = [*(began for began, _ in _steps), ended][1:]
     return ", ".join(f"{what} {end - began:.2f} s" for (began, what), end in zip(_steps, ends, strict=True))
 
 

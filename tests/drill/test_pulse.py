@@ -13,18 +13,22 @@ class Store:
 
     stop: Callable[[], None]
 
-    def __init__(self, fails: dict[int, str], last: int, lost: frozenset[int] = frozenset()) -> None:
-        self.fails, self.last, self.lost = fails, last, lost
+    def __init__(
+        self, fails: dict[int, str], last: int, lost: frozenset[int] = frozenset(), steps: bool = True
+    ) -> None:
+        self.fails, self.last, self.lost, self.steps = fails, last, lost, steps
         self.kept: set[int] = set()
         self.closed = 0
 
     def write(self, number: int) -> None:
-        pulse.step("connect")
+        if self.steps:
+            pulse.step("connect")
         if number >= self.last:
             self.stop()
         if number in self.fails:
             raise ConnectionRefusedError(self.fails[number])
-        pulse.step("insert")
+        if self.steps:
+            pulse.step("insert")
         self.kept.add(number)
 
     def numbers(self) -> set[int]:
@@ -61,3 +65,9 @@ def test_what_failed_and_what_followed_is_told_step_by_step() -> None:
 def test_an_acknowledged_number_that_is_not_there_is_missing() -> None:
     report = beaten(Store({2: "refused"}, last=4, lost=frozenset({2, 3})))
     assert report["missing"] == [3], "2 was never acknowledged"
+
+
+def test_a_client_need_not_tell_its_steps() -> None:
+    attempts = beaten(Store({1: "refused"}, last=3, steps=False))["attempts"]
+    assert isinstance(attempts, list)
+    assert [(count, what) for _, _, count, what in attempts] == [(1, "refused"), (1, "acknowledged")]
