@@ -29,6 +29,8 @@ def test_ct_installs_and_tests_every_scenario(cluster: Cluster) -> None:
         timeout=2400,
         check=False,
     )
+    # Helm's note of the subcharts, which no render makes: `generator check` would find it.
+    (ROOT / "charts/custos-platform/Chart.lock").unlink(missing_ok=True)
     assert done.returncode == 0, done.stdout + done.stderr
     for scenario in scenarios:
         assert scenario in done.stdout, f"ct did not install {scenario}"
