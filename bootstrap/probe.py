@@ -39,7 +39,8 @@ SYSCTLS = {
     "net.bridge.bridge-nf-call-iptables": 1,
     # Milliseconds between two refusals for one address. A Service without endpoints refuses by ICMP: at the default of
     # 1000 a client that tries again hears nothing most of the time, and waits for its own TCP (docs/decisions/0063).
-    "net.ipv4.icmp_ratelimit": 10,
+    # A whole number of the kernel's ticks at each of their usual lengths: others are read back as another number.
+    "net.ipv4.icmp_ratelimit": 20,
     # At the default of 128 the kubelets and log readers of a busy machine run out of them.
     "fs.inotify.max_user_instances": 8192,
     "fs.inotify.max_user_watches": 524288,

@@ -131,7 +131,7 @@ def test_every_file_that_is_written_is_right_for_its_reader(files: dict[str, str
 
     assert "10.9.0.1 cp1\n10.9.0.2 worker1\n" in files["hosts"]
     assert "net.ipv4.ip_forward = 1\n" in files["sysctl.conf"]
-    assert "net.ipv4.icmp_ratelimit = 10\n" in files["sysctl.conf"]
+    assert "net.ipv4.icmp_ratelimit = 20\n" in files["sysctl.conf"]
 
 
 def test_mirrors_are_written_as_containerd_reads_them(written: Any) -> None:
