@@ -63,6 +63,7 @@ class Row:
     wanted_refused: float | None
     whole: float
     lost: int
+    measured: str  # the day of its newest experiment: a drill of some stores leaves the others' rows
 
     @property
     def verdict(self) -> str:
@@ -151,6 +152,7 @@ def summary(outcomes: list[Outcome]) -> list[Row]:
             wanted_refused=targets.get(store, {}).get(fault, {}).get("refused"),
             whole=median(outcome.whole_after for outcome in found),
             lost=sum(len(outcome.report.missing) for outcome in found),
+            measured=datetime.fromtimestamp(max(outcome.struck for outcome in found), UTC).date().isoformat(),
         )
         for (store, fault), found in groups.items()
     ]

@@ -41,6 +41,7 @@ def test_a_row_says_median_longest_and_verdict(
 ) -> None:
     (row,) = report.summary(outcomes)
     assert (row.times, row.median, row.longest, row.wanted, row.lost, row.verdict) == expected
+    assert row.measured == "1970-01-01"
 
 
 def test_what_was_struck_together_has_a_row_of_its_own() -> None:
