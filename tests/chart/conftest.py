@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -114,7 +115,7 @@ def objects_of(
 
     @cache
     def render(case: Case) -> list[Object]:
-        file = shared / f"objects-{case.name}.yaml"
+        file = shared / f"objects-{hashlib.sha256(repr(case).encode()).hexdigest()[:16]}.yaml"
         with file.open("a+", encoding="utf-8") as rendered:
             fcntl.flock(rendered, fcntl.LOCK_EX)
             rendered.seek(0)
