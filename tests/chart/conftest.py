@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from generator.render import chart_files
 from tests.chart import helm
 from tests.chart.helm import Object
 from tests.chart.kubernetes_api import ApiServer, api_server
+from tools.cache import locked
 
 PROJECT = Path(__file__).parents[2]
 LONGEST_RELEASE = "r" * 53  # Helm allows no more
@@ -116,14 +116,10 @@ def objects_of(
     @cache
     def render(case: Case) -> list[Object]:
         file = shared / f"objects-{hashlib.sha256(repr(case).encode()).hexdigest()[:16]}.yaml"
-        with file.open("a+", encoding="utf-8") as rendered:
-            fcntl.flock(rendered, fcntl.LOCK_EX)
-            rendered.seek(0)
-            text = rendered.read()
-            if not text:
-                text = _text(chart(case.values), case)
-                rendered.write(text)
-        return helm.objects(text)
+        with locked(file.with_suffix(".lock"), f"what Helm makes of {case.name}"):
+            if not file.exists():
+                file.write_text(_text(chart(case.values), case), encoding="utf-8")
+        return helm.objects(file.read_text(encoding="utf-8"))
 
     return render
 

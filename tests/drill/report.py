@@ -89,7 +89,7 @@ def write(drill: Drill, folder: Path = FOLDER) -> None:
     texts = {
         "report.json": json.dumps(data, indent=1) + "\n",
         "report.html": page("report.html.j2", data=data, rows=rows, titles=FAULTS, lines=lines, width=WIDTH),
-        "README.md": page("README.md.j2", data=data, rows=rows, titles=FAULTS, slow=slow(drill.outcomes)),
+        "README.md": page("README.md.j2", data=data, rows=rows, titles=FAULTS, slow=slow(rows, drill.outcomes)),
     }
     for name, text in texts.items():
         fresh = folder / f".{name}"
@@ -158,10 +158,10 @@ def summary(outcomes: list[Outcome]) -> list[Row]:
     ]
 
 
-def slow(outcomes: list[Outcome]) -> list[tuple[Row, Outcome, list[Event]]]:
+def slow(rows: list[Row], outcomes: list[Outcome]) -> list[tuple[Row, Outcome, list[Event]]]:
     """For each row that missed what is wanted: the experiment in its middle, and what happened until writes went on."""
     found = []
-    for row in (row for row in summary(outcomes) if row.verdict == "missed"):
+    for row in (row for row in rows if row.verdict == "missed"):
         same = [o for o in outcomes if (o.struck_stores, o.fault) == (row.store, row.fault)]
         outcome = sorted(same, key=lambda each: each.pause)[len(same) // 2]
         end = outcome.report.gap_at + outcome.pause - outcome.struck

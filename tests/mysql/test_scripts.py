@@ -680,15 +680,6 @@ def test_a_primary_without_all_accounts_serves_those_that_are_there(made: str, l
     assert shell("agent.sh", script).stdout == ("label primary\n" if labelled else "")
 
 
-def volume(tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    """prepare_volume on `tmp_path`, with a mysqld that makes what the real one makes."""
-    script = f"""source {FILES}/volume.sh
-        initialise() {{ echo initialised; echo new >"$1/mysql.ibd"; }}
-        prepare_volume"""
-    variables = {"VOLUME_DIR": str(tmp_path), "RUN_DIR": str(tmp_path)}
-    return shell("basics.sh", script, variables, check=False)
-
-
 @pytest.mark.parametrize(
     ("role", "label", "unreachable", "seconds"),
     [
@@ -703,6 +694,15 @@ def volume(tmp_path: Path) -> subprocess.CompletedProcess[str]:
 def test_a_change_is_looked_at_more_often(role: str, label: str, unreachable: int, seconds: str) -> None:
     script = f"role='{role}' label='{label}' unreachable={unreachable}; interval; echo $REPLY"
     assert shell("agent.sh", script).stdout == f"{seconds}\n"
+
+
+def volume(tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """prepare_volume on `tmp_path`, with a mysqld that makes what the real one makes."""
+    script = f"""source {FILES}/volume.sh
+        initialise() {{ echo initialised; echo new >"$1/mysql.ibd"; }}
+        prepare_volume"""
+    variables = {"VOLUME_DIR": str(tmp_path), "RUN_DIR": str(tmp_path)}
+    return shell("basics.sh", script, variables, check=False)
 
 
 @pytest.mark.parametrize("there", ["nothing", "an empty data directory", "lost+found"])

@@ -21,8 +21,8 @@ source "$here/accounts.sh"
 : "${WORK_DIR:=/tmp}"
 
 # Seconds between two looks at mysqld. While a change is on its way each look is part of the pause that it costs; a calm group is looked at less
-# often: ten looks a second at each of three members took bash alone 0.075 of one of the lab's processors. Seconds before a dead member is taken out of the group, the others see it
-# as unreachable.
+# often: ten looks a second at each of three members took bash alone 0.075 of one of the lab's processors. Seconds before a dead member is taken
+# out of the group, the others see it as unreachable.
 readonly ALERT_INTERVAL=0.1 CALM_INTERVAL=0.3
 
 me=$(ordinal_of "$POD_NAME")

@@ -21,6 +21,7 @@ import java.util.concurrent.TimeoutException;
 public class Edges implements AutoCloseable {
 
     private static final int GIVEN_UP_AFTER = 6; // times the time that one waits
+
     private final List<Edge> edges;
     private final long timeoutMillis;
     private final Map<Edge, Use> underWay = new ConcurrentHashMap<>();
@@ -82,7 +83,7 @@ public class Edges implements AutoCloseable {
             try {
                 return finding.get(Math.max(0, deadline - System.nanoTime()), TimeUnit.NANOSECONDS);
             } catch (TimeoutException e) {
-                return failed("no answer within " + millis() + " ms");
+                return failed("no answer within " + timeoutMillis + " ms");
             } catch (CancellationException e) {
                 return failed("given up after " + millis() + " ms");
             } catch (ExecutionException e) {

@@ -78,7 +78,7 @@ public class KeycloakEdge implements Edge {
     }
 
     @Override
-    public synchronized void use() throws Exception {
+    public void use() throws Exception {
         String url = Addresses.present("iam.server.url", environment.getProperty("iam.server.url"));
         if (!url.endsWith("/auth/")) {
             throw new IllegalStateException("iam.server.url is '" + url + "'; the real services need it to end in /auth/");
